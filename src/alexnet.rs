@@ -1,0 +1,170 @@
+//! The tables: Krizhevsky, Sutskever, Hinton 2012, Figure 2. A row describes both columns.
+
+use crate::layer::{Conv, Dropout, Full, Layer, Lrn, MaxPool, Over};
+use crate::net::On::{Each, First};
+use crate::net::Reads::{Both, Image, Own};
+use crate::net::{On, Reads, Row, Table};
+
+/// Every network, in the order `--help` lists them.
+pub const TABLES: [&Table; 4] = [&ALEXNET, &ALEXNET_2012, &HALF, &TINY];
+
+/// The table named `name` on the command line.
+pub fn table(name: &str) -> Option<&'static Table> {
+    TABLES.into_iter().find(|t| t.name == name)
+}
+
+const fn row(name: &'static str, on: On, reads: Reads, layer: Layer) -> Row {
+    Row { name, on, reads, layer }
+}
+
+const fn conv(out: usize, kernel: usize, stride: usize, pad: usize) -> Layer {
+    Layer::Conv(Conv { out, kernel, stride, pad })
+}
+
+const fn full(units: usize) -> Layer {
+    Layer::Full(Full { units })
+}
+
+const RELU: Layer = Layer::Relu;
+/// §3.3: k = 2, n = 5, α = 1e-4, β = 0.75; α multiplies the sum and is not divided by n.
+const LRN: Layer = Layer::Lrn(Lrn { over: Over::Channels, n: 5, k: 2.0, alpha: 1e-4, beta: 0.75 });
+/// What the 2012 source ran: the same with α / n.
+const LRN_2012: Layer = Layer::Lrn(Lrn { over: Over::Channels, n: 5, k: 2.0, alpha: 1e-4 / 5.0, beta: 0.75 });
+/// The source's additional norm within each map, over 5×5 places: scale 0.001 / 25, constant 1.
+const SPATIAL_2012: Layer = Layer::Lrn(Lrn { over: Over::Space, n: 5, k: 1.0, alpha: 1e-3 / 25.0, beta: 0.75 });
+/// §3.4: overlapping pooling, z = 3, s = 2.
+const POOL: Layer = Layer::MaxPool(MaxPool { window: 3, stride: 2 });
+/// §4.2. The probability is the recipe's.
+const DROP: Layer = Layer::Dropout(Dropout { p: 0.5 });
+/// As many units as the data has classes.
+const CLASSES: Layer = full(0);
+const LOSS: Layer = Layer::SoftmaxLoss;
+
+/// The paper as written (§3.5, Figure 2): 60,965,224 parameters at 1,000 classes.
+#[rustfmt::skip]
+pub const ALEXNET: Table = Table {
+    name: "alexnet", image: 256, crop: 224, columns: 2,
+    rows: &[
+        //   name     on     reads  layer (per column)
+        row("conv1", Each,  Image, conv(48, 11, 4, 0)),
+        row("relu1", Each,  Own,   RELU),
+        row("norm1", Each,  Own,   LRN),
+        row("pool1", Each,  Own,   POOL),
+        row("conv2", Each,  Own,   conv(128, 5, 1, 2)),
+        row("relu2", Each,  Own,   RELU),
+        row("norm2", Each,  Own,   LRN),
+        row("pool2", Each,  Own,   POOL),
+        row("conv3", Each,  Both,  conv(192, 3, 1, 1)),
+        row("relu3", Each,  Own,   RELU),
+        row("conv4", Each,  Own,   conv(192, 3, 1, 1)),
+        row("relu4", Each,  Own,   RELU),
+        row("conv5", Each,  Own,   conv(128, 3, 1, 1)),
+        row("relu5", Each,  Own,   RELU),
+        row("pool5", Each,  Own,   POOL),
+        row("fc6",   Each,  Both,  full(2048)),
+        row("relu6", Each,  Own,   RELU),
+        row("drop6", Each,  Own,   DROP),
+        row("fc7",   Each,  Both,  full(2048)),
+        row("relu7", Each,  Own,   RELU),
+        row("drop7", Each,  Own,   DROP),
+        row("fc8",   First, Both,  CLASSES),
+        row("loss",  First, Own,   LOSS),
+    ],
+};
+
+/// What the paper's source ran (`layers-145.cfg`): conv1 is linear with its ReLU after pool1, α / n, and one more
+/// normalisation, within each map, after norm2.
+#[rustfmt::skip]
+pub const ALEXNET_2012: Table = Table {
+    name: "alexnet-2012", image: 256, crop: 224, columns: 2,
+    rows: &[
+        row("conv1",  Each,  Image, conv(48, 11, 4, 0)),
+        row("norm1",  Each,  Own,   LRN_2012),
+        row("pool1",  Each,  Own,   POOL),
+        row("relu1",  Each,  Own,   RELU),
+        row("conv2",  Each,  Own,   conv(128, 5, 1, 2)),
+        row("relu2",  Each,  Own,   RELU),
+        row("norm2",  Each,  Own,   LRN_2012),
+        row("norm2s", Each,  Own,   SPATIAL_2012),
+        row("pool2",  Each,  Own,   POOL),
+        row("conv3",  Each,  Both,  conv(192, 3, 1, 1)),
+        row("relu3",  Each,  Own,   RELU),
+        row("conv4",  Each,  Own,   conv(192, 3, 1, 1)),
+        row("relu4",  Each,  Own,   RELU),
+        row("conv5",  Each,  Own,   conv(128, 3, 1, 1)),
+        row("relu5",  Each,  Own,   RELU),
+        row("pool5",  Each,  Own,   POOL),
+        row("fc6",    Each,  Both,  full(2048)),
+        row("relu6",  Each,  Own,   RELU),
+        row("drop6",  Each,  Own,   DROP),
+        row("fc7",    Each,  Both,  full(2048)),
+        row("relu7",  Each,  Own,   RELU),
+        row("drop7",  Each,  Own,   DROP),
+        row("fc8",    First, Both,  CLASSES),
+        row("loss",   First, Own,   LOSS),
+    ],
+};
+
+/// The one-GPU network of the paper's comparison (§3.2, footnote 2): one column, 59,798,312 parameters at 1,000
+/// classes. The last convolution and the fully connected layers are as wide as two columns'.
+#[rustfmt::skip]
+pub const HALF: Table = Table {
+    name: "half", image: 256, crop: 224, columns: 1,
+    rows: &[
+        row("conv1", Each,  Image, conv(48, 11, 4, 0)),
+        row("relu1", Each,  Own,   RELU),
+        row("norm1", Each,  Own,   LRN),
+        row("pool1", Each,  Own,   POOL),
+        row("conv2", Each,  Own,   conv(128, 5, 1, 2)),
+        row("relu2", Each,  Own,   RELU),
+        row("norm2", Each,  Own,   LRN),
+        row("pool2", Each,  Own,   POOL),
+        row("conv3", Each,  Own,   conv(192, 3, 1, 1)),
+        row("relu3", Each,  Own,   RELU),
+        row("conv4", Each,  Own,   conv(192, 3, 1, 1)),
+        row("relu4", Each,  Own,   RELU),
+        row("conv5", Each,  Own,   conv(256, 3, 1, 1)),
+        row("relu5", Each,  Own,   RELU),
+        row("pool5", Each,  Own,   POOL),
+        row("fc6",   Each,  Own,   full(4096)),
+        row("relu6", Each,  Own,   RELU),
+        row("drop6", Each,  Own,   DROP),
+        row("fc7",   Each,  Own,   full(4096)),
+        row("relu7", Each,  Own,   RELU),
+        row("drop7", Each,  Own,   DROP),
+        row("fc8",   Each,  Own,   CLASSES),
+        row("loss",  Each,  Own,   LOSS),
+    ],
+};
+
+/// The paper's network made small: every layer, crossing, norm, pool and dropout in its place, 64×64 crops of 72×72
+/// images. As in the paper, conv1's last window overhangs the image (64 → 31).
+#[rustfmt::skip]
+pub const TINY: Table = Table {
+    name: "tiny", image: 72, crop: 64, columns: 2,
+    rows: &[
+        row("conv1", Each,  Image, conv(16, 5, 2, 0)),
+        row("relu1", Each,  Own,   RELU),
+        row("norm1", Each,  Own,   LRN),
+        row("pool1", Each,  Own,   POOL),
+        row("conv2", Each,  Own,   conv(32, 5, 1, 2)),
+        row("relu2", Each,  Own,   RELU),
+        row("norm2", Each,  Own,   LRN),
+        row("pool2", Each,  Own,   POOL),
+        row("conv3", Each,  Both,  conv(32, 3, 1, 1)),
+        row("relu3", Each,  Own,   RELU),
+        row("conv4", Each,  Own,   conv(32, 3, 1, 1)),
+        row("relu4", Each,  Own,   RELU),
+        row("conv5", Each,  Own,   conv(32, 3, 1, 1)),
+        row("relu5", Each,  Own,   RELU),
+        row("pool5", Each,  Own,   POOL),
+        row("fc6",   Each,  Both,  full(128)),
+        row("relu6", Each,  Own,   RELU),
+        row("drop6", Each,  Own,   DROP),
+        row("fc7",   Each,  Both,  full(128)),
+        row("relu7", Each,  Own,   RELU),
+        row("drop7", Each,  Own,   DROP),
+        row("fc8",   First, Both,  CLASSES),
+        row("loss",  First, Own,   LOSS),
+    ],
+};

@@ -1,0 +1,50 @@
+//! Everything a user can cause. Each message names the file, option or row, says what was expected and what to do.
+//! What only this project's own code can cause panics with names instead.
+
+use std::path::{Path, PathBuf};
+
+/// Result of this library.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure with something the user can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A row's window does not fit its input.
+    #[error("{row}: {why}")]
+    Shape { row: String, why: String },
+    /// No adapter, or none that the option names.
+    #[error("{why}\n{found}")]
+    Adapter { why: String, found: String },
+    /// More than an adapter can hold or bind.
+    #[error("{0}")]
+    Limit(String),
+    /// A device stopped working.
+    #[error("the adapter was lost: {0}")]
+    DeviceLost(String),
+    /// A data set, a class folder or a set of images.
+    #[error("{path}: {why}", path = .path.display())]
+    Data { path: PathBuf, why: String },
+    /// One image file.
+    #[error("{path}: {why}", path = .path.display())]
+    Image { path: PathBuf, why: String },
+    /// A weights file, checkpoint or run folder.
+    #[error("{path}: {why}", path = .path.display())]
+    Checkpoint { path: PathBuf, why: String },
+    /// A NaN or an infinity in the loss, a gradient or a weight.
+    #[error("{0}")]
+    Diverged(String),
+    /// An option or a combination of options; exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Reading or writing failed.
+    #[error("{path}: {source}", path = .path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+}
+
+impl Error {
+    /// An I/O error with the file it happened to.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { path, source }
+    }
+}

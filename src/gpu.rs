@@ -1,0 +1,4 @@
+//! The machine below the layers: adapters, shaders, recorded programs.
+
+/// An opened adapter.
+pub struct Device {}

@@ -1,0 +1,160 @@
+//! A network as a table of rows, and its resolution into shapes.
+//!
+//! One [`Row`] describes a layer in every column that holds it. Two words carry the whole topology of the paper's
+//! Figure 2: [`On`] (which columns hold the row) and [`Reads`] (whose output it reads).
+
+use crate::error::{Error, Result};
+use crate::layer::{Layer, Param};
+use crate::shape::Shape;
+
+/// Which columns hold a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Every column holds its own part.
+    Each,
+    /// The first column alone: the box drawn once in Figure 2 (fc8).
+    First,
+}
+
+/// Whose output of the row above a row reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// The image batch, the same for every column.
+    Image,
+    /// The column's own output.
+    Own,
+    /// Every column's output, first column's channels first: an arrow that crosses in Figure 2.
+    Both,
+}
+
+/// One line of a network's table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    pub name: &'static str,
+    pub on: On,
+    pub reads: Reads,
+    pub layer: Layer,
+}
+
+/// A network as written down: constant data, nothing computed. The tables are in [`crate::alexnet`].
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Side of the stored image in pixels (256 in the paper).
+    pub image: usize,
+    /// Side of the crop the network reads in pixels (224 in the paper).
+    pub crop: usize,
+    /// Columns of the network; 2 in the paper.
+    pub columns: usize,
+    pub rows: &'static [Row],
+}
+
+/// A row with its shapes, per column.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    pub name: &'static str,
+    pub on: On,
+    pub reads: Reads,
+    pub layer: Layer,
+    /// What the layer reads: for [`Reads::Both`] the channels of all columns.
+    pub x: Shape,
+    /// What it writes, per column.
+    pub y: Shape,
+}
+
+/// A learnable tensor of the whole network, in PyTorch's layout. Columns split dimension 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// As in the weights file: `conv1.weight`.
+    pub name: String,
+    /// Row of the network it belongs to.
+    pub row: usize,
+    /// Place among the row's parameters (0 weight, 1 bias).
+    pub place: usize,
+    /// Dimensions over all columns, outermost first.
+    pub dims: Vec<usize>,
+}
+
+impl Tensor {
+    /// Values in the tensor.
+    pub fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// Whether the tensor holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A network with its shapes, for a number of classes.
+#[derive(Clone, Debug)]
+pub struct Net {
+    pub table: &'static Table,
+    pub classes: usize,
+    /// Probability with which a dropout row drops a unit.
+    pub dropout: f32,
+    pub rows: Vec<Resolved>,
+}
+
+impl Net {
+    /// Shapes of every row of `table` for `classes` classes and dropout probability `dropout`.
+    ///
+    /// # Errors
+    /// A window that does not fit its input.
+    pub fn resolve(table: &'static Table, classes: usize, dropout: f32) -> Result<Self> {
+        let mut above = Shape::new(3, table.crop, table.crop);
+        let mut rows = Vec::with_capacity(table.rows.len());
+        for row in table.rows {
+            let x = match row.reads {
+                Reads::Both => Shape { c: above.c * table.columns, ..above },
+                Reads::Image | Reads::Own => above,
+            };
+            let layer = row.layer.resolved(classes, dropout);
+            let y = layer.output(x).ok_or_else(|| Error::Shape {
+                row: row.name.to_owned(),
+                why: format!("its window does not fit {x}"),
+            })?;
+            rows.push(Resolved { name: row.name, on: row.on, reads: row.reads, layer, x, y });
+            above = y;
+        }
+        Ok(Self { table, classes, dropout, rows })
+    }
+
+    /// Columns that hold row `row`.
+    pub fn columns_of(&self, row: usize) -> usize {
+        match self.rows[row].on {
+            On::Each => self.table.columns,
+            On::First => 1,
+        }
+    }
+
+    /// Parameters of row `row` in one column.
+    pub fn params(&self, row: usize) -> Vec<Param> {
+        self.rows[row].layer.params(self.rows[row].x)
+    }
+
+    /// Every learnable tensor, weight before bias, in the order of the rows.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        let mut all = Vec::new();
+        for (row, r) in self.rows.iter().enumerate() {
+            for (place, param) in self.params(row).into_iter().enumerate() {
+                let mut dims = param.dims;
+                dims[0] *= self.columns_of(row);
+                all.push(Tensor { name: format!("{}.{}", r.name, param.name), row, place, dims });
+            }
+        }
+        all
+    }
+
+    /// Learnable values in the whole network.
+    pub fn parameters(&self) -> usize {
+        self.tensors().iter().map(Tensor::len).sum()
+    }
+
+    /// Multiply-adds of row `row` in one column, for one image.
+    pub fn multiply_adds(&self, row: usize) -> usize {
+        self.rows[row].layer.multiply_adds(self.rows[row].x, self.rows[row].y)
+    }
+}

@@ -1,0 +1,83 @@
+//! How a network is trained: rates, momentum, decay and initial values, with the paper's section beside each.
+
+use crate::alexnet;
+use crate::layer::Layer;
+use crate::net::{Net, Table, Tensor};
+
+/// Whose figures are followed where the paper and its source differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Figures {
+    /// What the 2012 source ran: biases at twice the rate and without decay; standard deviation 0.03 in conv3-5.
+    #[default]
+    Source,
+    /// What the paper says (§5): one rate, standard deviation 0.01 everywhere, decay on all.
+    Paper,
+}
+
+/// A network's own defaults.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    pub epochs: u64,
+    pub batch: usize,
+    /// Initial learning rate ε.
+    pub lr: f64,
+    pub momentum: f64,
+    pub decay: f64,
+    /// Probability of dropping a unit.
+    pub dropout: f64,
+    /// Learning-rate schedule, as on the command line.
+    pub schedule: &'static str,
+}
+
+/// §5 of the paper, and §4.2 for dropout.
+pub const PAPER: Defaults =
+    Defaults { epochs: 90, batch: 128, lr: 0.01, momentum: 0.9, decay: 0.0005, dropout: 0.5, schedule: "plateau" };
+
+/// Small enough to learn the built-in data set within two minutes on a CPU.
+pub const TINY: Defaults =
+    Defaults { epochs: 12, batch: 32, lr: 0.01, momentum: 0.9, decay: 0.0005, dropout: 0.5, schedule: "dexp:20,4" };
+
+/// The defaults of `table`.
+pub fn defaults(table: &Table) -> Defaults {
+    if table.name == alexnet::TINY.name { TINY } else { PAPER }
+}
+
+/// How a tensor begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Normal around 0 with this standard deviation.
+    Normal(f32),
+    Constant(f32),
+}
+
+/// How `tensor` of `net` begins (§5: N(0, 0.01²); biases 1 in conv2, conv4, conv5 and the hidden fully connected layers,
+/// else 0). `tiny` scales by fan-in instead (He et al. 2015): 0.01 would stall a network this narrow.
+pub fn init(net: &Net, figures: Figures, tensor: &Tensor) -> Init {
+    let row = &net.rows[tensor.row];
+    let weight = tensor.place == 0;
+    if net.table.name == alexnet::TINY.name {
+        let fan_in: usize = tensor.dims[1..].iter().product();
+        let last = row.layer == Layer::Full(crate::layer::Full { units: net.classes });
+        return match (weight, last) {
+            (true, false) => Init::Normal((2.0 / fan_in as f32).sqrt()),
+            (true, true) => Init::Normal(0.01),
+            (false, _) => Init::Constant(0.0),
+        };
+    }
+    if weight {
+        let middle = matches!(row.name, "conv3" | "conv4" | "conv5");
+        Init::Normal(if middle && figures == Figures::Source { 0.03 } else { 0.01 })
+    } else {
+        let one = matches!(row.name, "conv2" | "conv4" | "conv5" | "fc6" | "fc7");
+        Init::Constant(if one { 1.0 } else { 0.0 })
+    }
+}
+
+/// Factors of the rate and of the decay for a tensor: (rate, decay).
+pub fn factors(figures: Figures, tensor: &Tensor) -> (f32, f32) {
+    match (figures, tensor.place) {
+        (Figures::Source, 1) => (2.0, 0.0),
+        _ => (1.0, 1.0),
+    }
+}
