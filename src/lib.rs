@@ -3,12 +3,16 @@
 //! The modules follow the data.
 
 pub mod alexnet;
+pub mod column;
 pub mod data;
 pub mod error;
 pub mod gpu;
 pub mod layer;
+pub mod layers;
 pub mod machine;
 pub mod net;
+pub mod plan;
+pub mod products;
 pub mod random;
 pub mod recipe;
 pub mod shape;
