@@ -3,6 +3,8 @@
 //! The modules follow the data.
 
 pub mod alexnet;
+pub mod cases;
+pub mod check;
 pub mod column;
 pub mod data;
 pub mod error;
@@ -15,6 +17,7 @@ pub mod plan;
 pub mod products;
 pub mod random;
 pub mod recipe;
+pub mod reference;
 pub mod shape;
 
 pub use error::{Error, Result};

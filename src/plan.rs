@@ -5,6 +5,7 @@ use crate::gpu::Profile;
 use crate::layer::Layer;
 use crate::net::{Net, On, Reads};
 use crate::products::{self, Needs, Window};
+use crate::shape::Shape;
 use std::ops::Range;
 
 mod describe;
@@ -134,12 +135,7 @@ impl ColumnPlan {
                 plan.buffers.push((format!("{} winners", row.name), y_len));
                 plan.buffers.len() - 1
             });
-            if let Some(window) = window(net, i, batch) {
-                plan.needs = plan.needs.max(products::needs(profile, &window));
-            }
-            if matches!(row.layer, Layer::Lrn(_)) {
-                plan.needs.partial = plan.needs.partial.max(y_len);
-            }
+            plan.needs = plan.needs.max(layer_needs(&row.layer, profile, row.x, row.y, batch));
             for param in net.params(i) {
                 plan.parameters += param.dims.iter().product::<usize>().next_multiple_of(4);
             }
@@ -168,13 +164,13 @@ impl ColumnPlan {
     }
 }
 
-/// The products' extents of row `row`, if it has any.
-pub fn window(net: &Net, row: usize, batch: usize) -> Option<Window> {
-    let r = &net.rows[row];
-    match &r.layer {
-        Layer::Conv(conv) => Some(Window::conv(conv, r.x, r.y, batch)),
-        Layer::Full(full) => Some(Window::full(full, r.x, r.y, batch)),
-        _ => None,
+/// Scratch memory a layer of one column needs.
+pub fn layer_needs(layer: &Layer, profile: &Profile, x: Shape, y: Shape, batch: usize) -> Needs {
+    match layer {
+        Layer::Conv(_) | Layer::Full(_) => products::needs(profile, &Window::of(layer, x, y, batch)),
+        // The ratios its backward pass sums.
+        Layer::Lrn(_) => Needs { partial: y.len() * batch, ..Needs::default() },
+        _ => Needs::default(),
     }
 }
 

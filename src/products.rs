@@ -8,7 +8,7 @@ mod lanes;
 mod portable;
 
 use crate::gpu::{AdapterRow, Const, Device, Profile, Recorder, Tensor, Texture};
-use crate::layer::{Conv, Full};
+use crate::layer::Layer;
 use crate::shape::Shape;
 use std::fmt;
 use wgpu::Features;
@@ -63,6 +63,15 @@ impl Family {
         all
     }
 
+    /// (threads of a workgroup, items of a thread) in elementwise kernels.
+    pub fn spread(&self) -> (u32, u32) {
+        match self {
+            // On a CPU a thread of a workgroup is a lane, and few fat workgroups cost least.
+            Family::Lanes { lanes, .. } => (*lanes, 64),
+            Family::Portable(_) => (64, 4),
+        }
+    }
+
     /// The batch on the device is a multiple of this many images.
     pub fn images(&self) -> usize {
         match self {
@@ -85,14 +94,16 @@ pub struct Window {
 }
 
 impl Window {
-    /// Of a convolution.
-    pub fn conv(conv: &Conv, x: Shape, y: Shape, batch: usize) -> Self {
-        Self { x, y, kernel: conv.kernel, stride: conv.stride, pad: conv.pad, batch }
-    }
-
-    /// Of a fully connected layer.
-    pub fn full(_: &Full, x: Shape, y: Shape, batch: usize) -> Self {
-        Self { x: Shape::new(x.len(), 1, 1), y, kernel: 1, stride: 1, pad: 0, batch }
+    /// Of a convolution or a fully connected layer.
+    ///
+    /// # Panics
+    /// On a layer without a product.
+    pub fn of(layer: &Layer, x: Shape, y: Shape, batch: usize) -> Self {
+        match layer {
+            Layer::Conv(conv) => Self { x, y, kernel: conv.kernel, stride: conv.stride, pad: conv.pad, batch },
+            Layer::Full(_) => Self { x: Shape::new(x.len(), 1, 1), y, kernel: 1, stride: 1, pad: 0, batch },
+            other => unreachable!("{other:?} has no product"),
+        }
     }
 
     /// Weights of one output map.

@@ -248,11 +248,7 @@ impl Profile {
     }
 
     fn new(family: Family, limits: &wgpu::Limits, capped: bool) -> Self {
-        let (workgroup, per_thread) = match family {
-            // On a CPU a thread of a workgroup is a lane; few fat workgroups cost least.
-            Family::Lanes { lanes, .. } => (lanes, 64),
-            Family::Portable { .. } => (64, 4),
-        };
+        let (workgroup, per_thread) = family.spread();
         Self {
             family,
             workgroup,
@@ -327,6 +323,25 @@ impl Device {
             choice,
             fault,
         }))
+    }
+
+    /// The same device with the kernels of another family.
+    pub fn with_family(&self, family: Family) -> Arc<Self> {
+        let (workgroup, per_thread) = family.spread();
+        self.with_profile(Profile { family, workgroup, per_thread, ..self.profile.clone() })
+    }
+
+    /// The same device, treated as one of another profile.
+    pub fn with_profile(&self, profile: Profile) -> Arc<Self> {
+        Arc::new(Self {
+            raw: self.raw.clone(),
+            queue: self.queue.clone(),
+            info: self.info.clone(),
+            profile,
+            pipelines: Mutex::new(HashMap::new()),
+            choice: self.choice.clone(),
+            fault: Arc::clone(&self.fault),
+        })
     }
 
     /// Name, backend and driver in one line.

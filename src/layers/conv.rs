@@ -2,15 +2,10 @@
 
 use super::Io;
 use crate::gpu::{Recorder, Tensor};
-use crate::layer::Layer;
 use crate::products::{self, Window};
 
 fn window(io: &Io) -> Window {
-    match io.layer {
-        Layer::Conv(conv) => Window::conv(conv, io.x_shape, io.y_shape, io.batch),
-        Layer::Full(full) => Window::full(full, io.x_shape, io.y_shape, io.batch),
-        other => unreachable!("{other:?} has no product"),
-    }
+    Window::of(io.layer, io.x_shape, io.y_shape, io.batch)
 }
 
 pub(super) fn forward(rec: &mut Recorder, io: &Io) {
