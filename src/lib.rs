@@ -19,5 +19,6 @@ pub mod random;
 pub mod recipe;
 pub mod reference;
 pub mod shape;
+pub mod solo;
 
 pub use error::{Error, Result};

@@ -22,7 +22,7 @@ fn main() {
         println!("step {s} {:?} {:.1} img/s {o:?}", t.elapsed(), batch as f64 / t.elapsed().as_secs_f64());
     }
     let mut by: std::collections::BTreeMap<(String, &str), (f64, usize)> = Default::default();
-    for c in m.columns() { for (p, prog) in c.programs() { for (n, s) in prog.time(&c.device).unwrap() { let e = by.entry((p.to_owned(), n)).or_default(); e.0 += s; e.1 += 1; if std::env::var("V").is_ok() && s > 0.01 { println!("{p} {n} {:.1} ms", s*1e3) } } } }
+    for c in m.columns() { for (p, prog) in c.programs() { for t in prog.time(&c.device).unwrap() { let (n, s) = (t.name, t.seconds); let e = by.entry((p.to_owned(), n)).or_default(); e.0 += s; e.1 += 1; if std::env::var("V").is_ok() && s > 0.01 { println!("{p} {n} {:.1} ms", s*1e3) } } } }
     let mut v: Vec<_> = by.into_iter().collect(); v.sort_by(|a, b| b.1.0.total_cmp(&a.1.0));
     for (k, (s, n)) in v.iter().take(25) { println!("{:>8.1} ms {n:>3}  {} {}", s * 1e3, k.0, k.1); }
 }
