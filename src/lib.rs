@@ -3,6 +3,7 @@
 //! The modules follow the data.
 
 pub mod alexnet;
+pub mod bench;
 pub mod cases;
 pub mod check;
 pub mod column;

@@ -1,10 +1,11 @@
 //! A layer by itself, with everything it binds: for `check`, `bench kernels` and `shader`.
 
-use crate::cases::Case;
+use crate::cases::{self, Case};
 use crate::column::{Parameter, RESULTS, StepUniform};
 use crate::error::{Error, Result};
-use crate::gpu::{Device, Program, Recorder, Tensor};
-use crate::layers::{self, Io};
+use crate::gpu::{Device, Program, Recorder, SHADERS, Tensor};
+use crate::layers::{self, Io, Sgd};
+use crate::net::Net;
 use crate::plan;
 use crate::products::Scratch;
 use crate::random;
@@ -148,6 +149,17 @@ impl Solo {
         rec.finish()
     }
 
+    /// What runs beside the layers: the arrangement of the batch, the exchange's addition and the update.
+    fn beside(&self) -> Program {
+        let mut rec = Recorder::new(&self.device, &self.step);
+        layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
+        layers::add(&mut rec, &self.dx, &self.x);
+        for parameter in &self.parameters {
+            layers::update(&mut rec, Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 }, parameter, &self.totals);
+        }
+        rec.finish()
+    }
+
     /// A tensor of activations without the padding: `[C, H, W, images]`.
     ///
     /// # Errors
@@ -165,4 +177,41 @@ fn upload(device: &Device, name: &str, data: &[f32], images: usize, batch: usize
     let padded: Vec<f32> = data.chunks(images).flat_map(|row| row.iter().chain(&padding)).copied().collect();
     tensor.write(device, &padded);
     tensor
+}
+
+/// The WGSL of kernel `name` as it runs on `device`, in row `row` of `net` or in the first that uses it.
+///
+/// # Errors
+/// An unknown kernel or row, or a row that does not use the kernel: what there is instead.
+pub fn shader(device: &Arc<Device>, net: &Net, images: usize, name: &str, row: Option<&str>) -> Result<String> {
+    let Some((_, source)) = SHADERS.iter().find(|(n, _)| *n == name) else {
+        let names: Vec<_> = SHADERS.iter().map(|(n, _)| *n).collect();
+        return Err(Error::Usage(format!("there is no shader {name:?}; there are {}", names.join(", "))));
+    };
+    let mut rows: Vec<_> = cases::of(net, images);
+    if let Some(row) = row {
+        rows.retain(|case| case.name == row);
+        if rows.is_empty() {
+            let names: Vec<_> = net.rows.iter().map(|r| r.name).collect();
+            let (net, names) = (net.table.name, names.join(", "));
+            return Err(Error::Usage(format!("{net} has no row {row:?}; its rows are {names}")));
+        }
+    }
+    if name.starts_with("shared/") {
+        return Ok((*source).to_owned());
+    }
+    let mut used = Vec::new();
+    for case in &rows {
+        let solo = Solo::new(device, case)?;
+        for program in [solo.forward(), solo.backward(), solo.beside()] {
+            if let Some((_, text)) = program.kernels().find(|(n, _)| *n == name) {
+                return Ok(text.to_owned());
+            }
+            used.extend(program.kernels().map(|(n, _)| n));
+        }
+    }
+    used.sort_unstable();
+    used.dedup();
+    let place = row.unwrap_or(net.table.name);
+    Err(Error::Usage(format!("{place} runs no {name} on {}; it runs {}", device.describe(), used.join(", "))))
 }
