@@ -11,6 +11,7 @@ pub mod machine;
 pub mod net;
 pub mod random;
 pub mod recipe;
+pub mod reference;
 pub mod shape;
 
 pub use error::{Error, Result};
