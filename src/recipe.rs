@@ -1,7 +1,6 @@
 //! How a network is trained: rates, momentum, decay and initial values, with the paper's section beside each.
 
 use crate::alexnet;
-use crate::layer::Layer;
 use crate::net::{Net, Table, Tensor};
 
 /// Whose figures are followed where the paper and its source differ.
@@ -58,11 +57,11 @@ pub fn init(net: &Net, figures: Figures, tensor: &Tensor) -> Init {
     let weight = tensor.place == 0;
     if net.table.name == alexnet::TINY.name {
         let fan_in: usize = tensor.dims[1..].iter().product();
-        let last = row.layer == Layer::Full(crate::layer::Full { units: net.classes });
-        return match (weight, last) {
-            (true, false) => Init::Normal((2.0 / fan_in as f32).sqrt()),
-            (true, true) => Init::Normal(0.01),
+        return match (weight, row.name) {
             (false, _) => Init::Constant(0.0),
+            // conv1 reads pixels of ±128, fc8 begins undecided.
+            (true, "conv1" | "fc8") => Init::Normal(0.01),
+            (true, _) => Init::Normal((2.0 / fan_in as f32).sqrt()),
         };
     }
     if weight {
