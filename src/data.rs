@@ -22,3 +22,5 @@ impl Batch {
         self.labels.is_empty()
     }
 }
+
+pub use crate::stub::data::*;

@@ -3,14 +3,21 @@
 //! The modules follow the data.
 
 pub mod alexnet;
+pub mod checkpoint;
 pub mod data;
+pub mod durable;
 pub mod error;
+pub mod filters;
 pub mod gpu;
 pub mod layer;
 pub mod machine;
+pub mod metrics;
 pub mod net;
 pub mod random;
 pub mod recipe;
+pub mod schedule;
 pub mod shape;
+pub mod stub;
+pub mod weights;
 
 pub use error::{Error, Result};
