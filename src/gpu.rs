@@ -2,3 +2,5 @@
 
 /// An opened adapter.
 pub struct Device {}
+
+pub use crate::stub::gpu::*;

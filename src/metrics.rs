@@ -70,31 +70,50 @@ pub enum Line {
 pub struct Metrics {
     path: PathBuf,
     file: File,
+    evaluations: Vec<EvaluationLine>,
+    epoch: u64,
 }
 
 impl Metrics {
     /// Opens `path` for a run that goes on after `step` steps and an evaluation at `evaluated`: later lines go.
     pub fn open(path: &Path, step: u64, evaluated: u64) -> Result<Self> {
-        if path.exists() {
-            let kept: String = read_lines(path)?
-                .into_iter()
-                .filter(|(_, line)| match line {
-                    Line::Step(l) => l.step <= step,
-                    Line::Evaluation(l) => l.step <= evaluated,
-                })
-                .flat_map(|(text, _)| [text, "\n".to_owned()])
-                .collect();
-            durable::write(path, kept.as_bytes())?;
+        let mut kept = if path.exists() { read_lines(path)? } else { Vec::new() };
+        kept.retain(|(_, line)| match line {
+            Line::Step(l) => l.step <= step,
+            Line::Evaluation(l) => l.step <= evaluated,
+        });
+        let text: String = kept.iter().flat_map(|(text, _)| [text.as_str(), "\n"]).collect();
+        durable::write(path, text.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Error::io(path))?;
+        let mut metrics = Self { path: path.to_owned(), file, evaluations: Vec::new(), epoch: 1 };
+        kept.iter().for_each(|(_, line)| metrics.note(line));
+        Ok(metrics)
+    }
+
+    /// Every evaluation in the file.
+    pub fn evaluations(&self) -> &[EvaluationLine] {
+        &self.evaluations
+    }
+
+    /// Pass of the last step, from 1.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn note(&mut self, line: &Line) {
+        match line {
+            Line::Step(line) => self.epoch = line.epoch,
+            Line::Evaluation(line) => self.evaluations.push(*line),
         }
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io(path))?;
-        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Appends a line.
     pub fn push(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line).map_err(|e| Error::io(&self.path)(e.into()))?;
         text.push('\n');
-        self.file.write_all(text.as_bytes()).map_err(Error::io(&self.path))
+        self.file.write_all(text.as_bytes()).map_err(Error::io(&self.path))?;
+        self.note(line);
+        Ok(())
     }
 
     /// Makes what was appended last: before a checkpoint claims these steps.

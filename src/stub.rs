@@ -134,7 +134,82 @@ pub mod data {
     ) -> impl Iterator<Item = Result<Batch>> {
         std::iter::empty()
     }
+    pub fn bench(set: &Arc<DataSet>, size: usize, crop: usize, workers: usize, exif: Exif) -> Result<f64> {
+        todo!()
+    }
     pub fn views_of(square: &Square, stats: &Stats, crop: usize, views: usize) -> Vec<f32> {
+        todo!()
+    }
+}
+
+impl crate::gpu::Device {
+    pub fn describe(&self) -> String {
+        todo!()
+    }
+    pub fn choice(&self) -> &str {
+        todo!()
+    }
+}
+
+pub mod gpu {
+    use crate::error::Result;
+    use crate::gpu::Device;
+    use std::sync::Arc;
+    pub fn list() -> Vec<String> {
+        todo!()
+    }
+    pub fn select(adapters: Option<&str>, columns: usize) -> Result<Vec<Arc<Device>>> {
+        todo!()
+    }
+}
+
+pub mod bench {
+    use crate::error::Result;
+    use crate::gpu::Device;
+    use crate::net::Table;
+    use std::sync::Arc;
+    pub fn step(net: &'static Table, batch: usize, devices: &[Arc<Device>], json: bool) -> Result<String> {
+        todo!()
+    }
+    pub fn kernels(devices: &[Arc<Device>], json: bool) -> Result<String> {
+        todo!()
+    }
+}
+
+pub mod check {
+    use crate::error::Result;
+    use crate::gpu::Device;
+    use std::sync::Arc;
+    pub fn run(devices: &[Arc<Device>], out: &mut dyn std::io::Write) -> Result<bool> {
+        todo!()
+    }
+}
+
+pub mod plan {
+    use crate::error::Result;
+    use crate::net::Net;
+    pub fn describe(net: &Net, batch: usize, adapters: Option<&str>) -> Result<String> {
+        todo!()
+    }
+}
+
+pub mod layers {
+    use crate::error::Result;
+    pub fn shader_text(name: &str, row: Option<&str>) -> Result<String> {
+        todo!()
+    }
+}
+
+pub mod synth {
+    use crate::error::Result;
+    use std::path::Path;
+    pub struct Synth {
+        pub classes: usize,
+        pub train: usize,
+        pub val: usize,
+        pub seed: u64,
+    }
+    pub fn generate(dir: &Path, settings: Synth, progress: impl FnMut(usize, usize)) -> Result<()> {
         todo!()
     }
 }

@@ -177,7 +177,8 @@ impl Weights {
         self.stats(table)?.ok_or_else(|| self.missing(table.name, MEAN, &shape))
     }
 
-    fn check(&self, net: &Net) -> Result<()> {
+    /// Whether [`Weights::take`] would give the tensors of `net`.
+    pub fn check(&self, net: &Net) -> Result<()> {
         let tensors = net.tensors();
         for tensor in &tensors {
             let Some(array) = self.arrays.get(&tensor.name) else {

@@ -1,0 +1,251 @@
+//! The commands but `train`.
+
+use super::{
+    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, SynthArgs, UseArgs, train,
+};
+use crate::data::{DataSet, Exif, Split};
+use crate::error::Error;
+use crate::eval::{self, Evaluation, Score, Views};
+use crate::machine::{Machine, Settings};
+use crate::net::{Net, Table};
+use crate::predict::{self, Prediction};
+use crate::recipe::{self, Figures};
+use crate::synth::{self, Synth};
+use crate::train::Progress;
+use crate::weights::Weights;
+use crate::{bench, check, data, filters, gpu, layers, plan};
+use anyhow::Result;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Does what was typed. The exit code of an error is [`super::exit_code`]'s.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Train(args) => return train::run(&args),
+        Command::Eval(args) => evaluate(&args)?,
+        Command::Predict(args) => predict(&args)?,
+        Command::Filters(args) => draw_filters(&args)?,
+        Command::Synth(args) => generate(&args)?,
+        Command::Adapters => adapters()?,
+        Command::Describe(args) => describe(&args)?,
+        Command::Check(args) => return check_kernels(&args),
+        Command::Bench(args) => measure(args)?,
+        Command::Shader(args) => say(&layers::shader_text(&args.name, args.row.as_deref())?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A result on stdout. A reader that has gone, as `head` does, is no failure.
+pub(super) fn say(text: &str) -> Result<()> {
+    let line = format!("{}\n", text.trim_end_matches('\n'));
+    match std::io::stdout().write_all(line.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout")(e).into()),
+        _ => Ok(()),
+    }
+}
+
+/// One thread a core.
+pub(super) fn workers(option: Option<usize>) -> usize {
+    option.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
+}
+
+/// `classes` that the weights know; the data's where the weights name none.
+fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSet> {
+    if let Some(classes) = &weights.classes {
+        return Ok(DataSet::open_with_classes(root, Split::Val, classes)?);
+    }
+    // Numbers mean the same classes only where both sides count them alike: by the folders of the training set.
+    let split = if root.join("train").is_dir() { Split::Train } else { Split::Val };
+    let classes = DataSet::open(root, split)?.classes;
+    if classes.len() != net.classes {
+        return Err(Error::Checkpoint {
+            path: weights.path.clone(),
+            why: format!("knows {} classes, {} has {}", net.classes, root.display(), classes.len()),
+        }
+        .into());
+    }
+    Ok(DataSet::open_with_classes(root, Split::Val, &classes)?)
+}
+
+/// Trained weights on their machine, for use.
+struct Loaded {
+    machine: Machine,
+    stats: Arc<data::Stats>,
+    classes: Vec<String>,
+}
+
+fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize) -> Result<Loaded> {
+    let net = weights.resolve(table)?;
+    let classes = weights.class_names(&net);
+    let stats = Arc::new(weights.needed_stats(table)?);
+    let tensors = weights.take(&net)?;
+    let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
+    let settings = Settings { batch, accumulate: 1, figures: Figures::default(), momentum: 0.0, decay: 0.0, seed: 0 };
+    let mut machine = Machine::new(&net, &devices, settings)?;
+    machine.set_weights(&tensors)?;
+    Ok(Loaded { machine, stats, classes })
+}
+
+fn evaluate(args: &EvalArgs) -> Result<()> {
+    let Some((data, files)) = args.paths.split_last() else { return Ok(()) };
+    let mut progress = Progress::stderr();
+    // The sum over the networks of each image's probabilities, [images, classes], and the images' classes by name.
+    let mut sums: Vec<f32> = Vec::new();
+    let mut labels: Vec<u32> = Vec::new();
+    let mut first_classes: Option<Vec<String>> = None;
+    for file in files {
+        let weights = Weights::read(file)?;
+        let table = weights.table(args.how.net)?;
+        let set = Arc::new(validation_images(&weights, &weights.resolve(table)?, data)?);
+        let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
+        let mut loaded = load(weights, table, &args.how, batch)?;
+        ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
+        // A batch of the loader holds every view of its images.
+        let images = (batch / args.how.views).max(1);
+        let how = Views { views: args.how.views, batch: images, workers: workers(args.workers), exif: args.how.exif };
+        let classes = loaded.machine.net().classes;
+        let mut place = 0;
+        eval::classify(&mut loaded.machine, &set, &loaded.stats, how, |label, probabilities| {
+            if labels.len() == place {
+                labels.push(label);
+                sums.resize(sums.len() + classes, 0.0);
+            }
+            let sum = &mut sums[place * classes..][..classes];
+            sum.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += p);
+            place += 1;
+            progress.count("evaluation", place, set.images.len());
+            true
+        })?;
+    }
+    progress.finish();
+    let classes = first_classes.map_or(1, |c| c.len());
+    let mut score = Score::default();
+    for (&label, sum) in labels.iter().zip(sums.chunks_exact(classes)) {
+        let mean: Vec<f32> = sum.iter().map(|p| p / files.len() as f32).collect();
+        score.add(&mean, label);
+    }
+    let result = score.evaluation();
+    say(&if args.how.json { serde_json::to_string(&result)? } else { words(&result) })
+}
+
+/// An ensemble's members must mean the same by a class's number.
+fn ensure_same_classes(first: &[String], classes: &[String], file: &Path) -> Result<()> {
+    if first == classes {
+        return Ok(());
+    }
+    Err(Error::Checkpoint {
+        path: file.to_owned(),
+        why: format!(
+            "its {} classes are not the {} classes of the weights named first; only networks of the same classes can \
+             be averaged",
+            classes.len(),
+            first.len()
+        ),
+    }
+    .into())
+}
+
+pub(super) fn words(result: &Evaluation) -> String {
+    format!(
+        "{} images  top-1 error {:.2} %  top-5 error {:.2} %  log-probability {:.4}",
+        result.images,
+        100.0 * result.top1_error,
+        100.0 * result.top5_error,
+        result.logprob
+    )
+}
+
+fn predict(args: &PredictArgs) -> Result<()> {
+    let weights = Weights::read(&args.weights)?;
+    let table = weights.table(args.how.net)?;
+    let views = args.images.len().saturating_mul(args.how.views);
+    let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
+    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch)?;
+    let how = predict::Settings {
+        views: args.how.views,
+        top: args.top,
+        batch: (batch / args.how.views).max(1),
+        exif: args.how.exif,
+    };
+    let mut failed = None;
+    predict::predict(&mut machine, &stats, &classes, &args.images, how, |prediction| {
+        let line = if args.how.json {
+            serde_json::to_string(&prediction).map_err(|e| Error::io("stdout")(e.into()))?
+        } else {
+            prediction_words(&prediction)
+        };
+        failed = failed.take().or(say(&line).err());
+        Ok(())
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn prediction_words(prediction: &Prediction) -> String {
+    let guesses = prediction.top.iter().map(|g| format!("{} {:.1} %", g.class, 100.0 * g.probability));
+    format!("{}: {}", prediction.image, guesses.collect::<Vec<_>>().join(", "))
+}
+
+fn draw_filters(args: &FiltersArgs) -> Result<()> {
+    let mut weights = Weights::read(&args.weights)?;
+    let table = weights.table(args.net)?;
+    let net = weights.resolve(table)?;
+    let first = net.tensors().swap_remove(0);
+    let tensors = weights.take(&net)?;
+    let array = crate::weights::Array { dims: first.dims, data: tensors.into_iter().next().unwrap_or_default() };
+    filters::write(&filters::draw(&array, table.columns)?, &args.out)?;
+    say(&args.out.display().to_string())
+}
+
+fn generate(args: &SynthArgs) -> Result<()> {
+    let mut progress = Progress::stderr();
+    let settings = Synth { classes: args.classes, train: args.train, val: args.val, seed: args.seed };
+    synth::generate(&args.dir, settings, |done, all| progress.count("drawing", done, all))?;
+    progress.finish();
+    say(&args.dir.display().to_string())
+}
+
+fn adapters() -> Result<()> {
+    let rows = gpu::list();
+    if rows.is_empty() {
+        // The message of a failed choice says what to install.
+        gpu::select(None, 1)?;
+    }
+    rows.iter().try_for_each(|row| say(&row.to_string()))
+}
+
+fn describe(args: &DescribeArgs) -> Result<()> {
+    let own = if args.net.name == crate::alexnet::TINY.name { 10 } else { 1000 };
+    let defaults = recipe::defaults(args.net);
+    let net = Net::resolve(args.net, args.classes.unwrap_or(own), defaults.dropout as f32)?;
+    say(&plan::describe(&net, args.batch.unwrap_or(defaults.batch), args.adapters.as_deref())?)
+}
+
+fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
+    let devices = gpu::select(args.adapters.as_deref(), 2)?;
+    let passed = check::run(&devices, &mut std::io::stdout())?;
+    Ok(ExitCode::from(u8::from(!passed)))
+}
+
+fn measure(command: BenchCommand) -> Result<()> {
+    say(&match command {
+        BenchCommand::Step { net, batch, adapters, json } => {
+            let devices = gpu::select(adapters.as_deref(), net.columns)?;
+            bench::step(net, batch.unwrap_or(recipe::defaults(net).batch), &devices, json)?
+        }
+        BenchCommand::Kernels { adapters, json } => bench::kernels(&gpu::select(adapters.as_deref(), 1)?, json)?,
+        BenchCommand::Loader { data, net, workers: option, json } => {
+            let set = Arc::new(DataSet::open(&data, Split::Train)?);
+            loader_words(data::bench(&set, net.image, net.crop, workers(option), Exif::Apply)?, json)
+        }
+    })
+}
+
+fn loader_words(images_per_second: f64, json: bool) -> String {
+    if json {
+        serde_json::json!({ "images_per_second": images_per_second }).to_string()
+    } else {
+        format!("{images_per_second:.1} images/s")
+    }
+}
