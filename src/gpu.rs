@@ -1,6 +1,11 @@
-//! The machine below the layers: adapters, shaders, recorded programs.
+//! The machine below the layers: adapters, shaders, tensors, recorded programs.
 
-/// An opened adapter.
-pub struct Device {}
+mod adapter;
+mod kernel;
+mod recorder;
+mod tensor;
 
-pub use crate::stub::gpu::*;
+pub use adapter::{AdapterRow, Device, Profile, list, select};
+pub use kernel::{Binding, Const, SHADERS, assemble, reflect};
+pub use recorder::{Bind, Program, Recorder, Staging, grid};
+pub use tensor::{Tensor, Texture};

@@ -3,8 +3,11 @@
 //! The modules follow the data.
 
 pub mod alexnet;
+pub mod cases;
+pub mod check;
 pub mod checkpoint;
 pub mod cli;
+pub mod column;
 pub mod data;
 pub mod durable;
 pub mod error;
@@ -12,12 +15,16 @@ pub mod eval;
 pub mod filters;
 pub mod gpu;
 pub mod layer;
+pub mod layers;
 pub mod machine;
 pub mod metrics;
 pub mod net;
+pub mod plan;
 pub mod predict;
+pub mod products;
 pub mod random;
 pub mod recipe;
+pub mod reference;
 pub mod run;
 pub mod schedule;
 pub mod shape;
@@ -25,6 +32,6 @@ pub mod stub;
 pub mod train;
 pub mod weights;
 
-pub use stub::{bench, check, layers, plan, synth};
+pub use stub::{bench, synth};
 
 pub use error::{Error, Result};

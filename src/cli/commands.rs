@@ -7,13 +7,14 @@ use crate::data::{DataSet, Exif, Split};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::machine::{Machine, Settings};
+use crate::gpu::Profile;
 use crate::net::{Net, Table};
 use crate::predict::{self, Prediction};
-use crate::recipe::{self, Figures};
+use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, layers, plan};
+use crate::{bench, check, data, filters, gpu, plan};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Describe(args) => describe(&args)?,
         Command::Check(args) => return check_kernels(&args),
         Command::Bench(args) => measure(args)?,
-        Command::Shader(args) => say(&layers::shader_text(&args.name, args.row.as_deref())?)?,
+        Command::Shader(args) => say(&bench::shader_text(&args.name, args.row.as_deref())?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -219,12 +220,25 @@ fn describe(args: &DescribeArgs) -> Result<()> {
     let own = if args.net.name == crate::alexnet::TINY.name { 10 } else { 1000 };
     let defaults = recipe::defaults(args.net);
     let net = Net::resolve(args.net, args.classes.unwrap_or(own), defaults.dropout as f32)?;
-    say(&plan::describe(&net, args.batch.unwrap_or(defaults.batch), args.adapters.as_deref())?)
+    let batch = args.batch.unwrap_or(defaults.batch);
+    if args.adapters.is_none() && gpu::list().is_empty() {
+        let name = "an adapter with WebGPU's default limits".to_owned();
+        return say(&plan::describe(&net, batch, 1, &[&Profile::webgpu()], &[name])?);
+    }
+    let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
+    let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
+    say(&plan::describe(&net, batch, 1, &profiles, &names)?)
 }
 
 fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
-    let devices = gpu::select(args.adapters.as_deref(), 2)?;
-    let passed = check::run(&devices, &mut std::io::stdout())?;
+    let mut passed = true;
+    let mut gone = Ok(());
+    for device in gpu::select(args.adapters.as_deref(), 2)? {
+        say(&device.describe())?;
+        passed &= check::all(&device, |checked| gone = std::mem::replace(&mut gone, Ok(())).and(say(&checked.to_string())))?;
+    }
+    gone?;
     Ok(ExitCode::from(u8::from(!passed)))
 }
 

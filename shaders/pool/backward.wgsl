@@ -1,0 +1,28 @@
+// dx[c, p, n] = Σ of dy over the windows whose winner is p, in scan order.
+
+#import each
+
+@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [C, OUT_H, OUT_W, N4]
+@group(0) @binding(1) var<storage, read> winner: array<vec4<u32>>;        // [C, OUT_H, OUT_W, N4]
+@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
+
+// First output whose window reaches `place`.
+fn first(place: u32) -> u32 {
+    return (max(place + STRIDE, WINDOW) - WINDOW) / STRIDE;
+}
+
+fn each(i: u32) {
+    let n = i % N4;
+    let w = i / N4 % W;
+    let h = i / (N4 * W) % H;
+    let c = i / (N4 * W * H);
+    var sum = vec4(0.0);
+    for (var qh = first(h); qh <= min(h / STRIDE, OUT_H - 1u); qh++) {
+        for (var qw = first(w); qw <= min(w / STRIDE, OUT_W - 1u); qw++) {
+            let q = ((c * OUT_H + qh) * OUT_W + qw) * N4 + n;
+            let place = (h - qh * STRIDE) * WINDOW + (w - qw * STRIDE);
+            sum += select(vec4(0.0), dy[q], winner[q] == vec4(place));
+        }
+    }
+    dx[i] = sum;
+}

@@ -1,0 +1,26 @@
+// y[c, q, n] = max over the window of x (§3.4), and the winner's place in the window: the first in scan order.
+// A NaN wins.
+
+#import each
+#import nan
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;       // [C, OUT_H, OUT_W, N4]
+@group(0) @binding(2) var<storage, read_write> winner: array<vec4<u32>>;  // [C, OUT_H, OUT_W, N4]
+
+fn each(i: u32) {
+    let n = i % N4;
+    let q = i / N4 % (OUT_H * OUT_W);
+    let c = i / (N4 * OUT_H * OUT_W);
+    let corner = (c * H + q / OUT_W * STRIDE) * W + q % OUT_W * STRIDE;
+    var best = x[corner * N4 + n];
+    var place = vec4(0u);
+    for (var k = 1u; k < WINDOW * WINDOW; k++) {
+        let value = x[(corner + k / WINDOW * W + k % WINDOW) * N4 + n];
+        let wins = ((value > best) | is_nan(value)) & !is_nan(best);
+        best = select(best, value, wins);
+        place = select(place, vec4(k), wins);
+    }
+    y[i] = best;
+    winner[i] = place;
+}

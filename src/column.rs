@@ -1,0 +1,366 @@
+//! One column: its parameters and activations on its device, and its programs, recorded once.
+
+use crate::gpu::{Device, Program, Recorder, Tensor};
+use crate::layers::{self, Io, Sgd};
+use crate::net::Net;
+use crate::plan::{ColumnPlan, Phase, Place, Plan};
+use crate::products::Scratch;
+use crate::recipe::{self, Figures};
+use std::sync::Arc;
+
+/// The uniform every kernel of a step may read: `Step` of `shaders/shared/step.wgsl`, field by field.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct StepUniform {
+    pub seed_low: u32,
+    pub seed_high: u32,
+    pub step: u32,
+    pub column: u32,
+    pub valid: u32,
+    pub first: u32,
+    pub total: u32,
+    pub train: u32,
+    pub accumulate: u32,
+    pub rate: f32,
+    pub unused_0: u32,
+    pub unused_1: u32,
+}
+
+/// What the columns on one device share: the image batch and the scratch of their products.
+pub struct Shared {
+    pub device: Arc<Device>,
+    /// `[N, 3, side, side]`, as the loader makes them.
+    pub pixels: Tensor,
+    /// The same, images innermost.
+    image: Tensor,
+    /// `[N]`, u32.
+    pub labels: Tensor,
+    incoming: Tensor,
+    scratch: Scratch,
+}
+
+impl Shared {
+    /// Allocates what device `index` of `plan` shares.
+    pub fn new(device: &Arc<Device>, plan: &Plan, index: usize) -> Self {
+        let incoming = plan.on(index).map(|c| c.incoming).max().unwrap_or(0);
+        Self {
+            pixels: Tensor::zeros(device, "pixels", plan.image),
+            image: Tensor::zeros(device, "image", plan.image),
+            labels: Tensor::zeros(device, "labels", plan.batch),
+            incoming: Tensor::zeros(device, "incoming", incoming.max(4)),
+            scratch: Scratch::new(device, plan.needs(index)),
+            device: Arc::clone(device),
+        }
+    }
+}
+
+/// A learnable tensor of one column.
+pub struct Parameter {
+    pub weight: Tensor,
+    pub gradient: Tensor,
+    pub momentum: Tensor,
+}
+
+/// A cut of the rows where data crosses, seen from one column.
+struct Cut {
+    /// The row that reads every column.
+    before: usize,
+    /// This column's output above the cut, if it has one that others read.
+    output: Tensor,
+    /// The whole input below the cut, every column's part; `None` where the column does not hold the row.
+    input: Option<Tensor>,
+    /// The gradient of the whole input, after the rows below ran backward.
+    input_gradient: Option<Tensor>,
+    /// Where the gradient of `output` belongs.
+    output_gradient: Tensor,
+    /// Adds what arrived to `output_gradient`; empty where this column has no share of its own.
+    add: Program,
+}
+
+/// Constants of the update.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    pub figures: Figures,
+    pub momentum: f32,
+    pub decay: f32,
+}
+
+/// One column of a network.
+pub struct Column {
+    pub index: usize,
+    pub device: Arc<Device>,
+    /// Per row, weight before bias.
+    pub parameters: Vec<Vec<Parameter>>,
+    /// `[classes, N]` and the sums of a step, in the column that holds the loss.
+    pub probabilities: Option<Tensor>,
+    /// Σ over the valid images of loss, top-1 and top-5 error; then 1 once a gradient, 2 once a weight is NaN or
+    /// infinite, as bits of an integer.
+    pub results: Tensor,
+    step: wgpu::Buffer,
+    arrange: Program,
+    /// Per segment.
+    forward: Vec<Program>,
+    backward: Vec<Program>,
+    update: Program,
+    cuts: Vec<Cut>,
+    incoming: Tensor,
+}
+
+/// Allocations and extents a recording refers to.
+struct Recording<'a> {
+    net: &'a Net,
+    plan: &'a Plan,
+    column: &'a ColumnPlan,
+    shared: &'a Shared,
+    activations: Vec<Tensor>,
+    parameters: &'a [Vec<Parameter>],
+    results: &'a Tensor,
+    scores: Tensor,
+}
+
+impl Recording<'_> {
+    fn at(&self, place: Place) -> Tensor {
+        match place {
+            Place::Image => self.shared.image.clone(),
+            Place::Buffer { buffer, offset, len } => self.activations[buffer].slice(offset..offset + len),
+        }
+    }
+
+    fn holds(&self, row: usize) -> bool {
+        self.column.rows[row].is_some()
+    }
+
+    /// What row `row` computes on.
+    fn io(&self, row: usize) -> Io<'_> {
+        let place = self.column.rows[row].as_ref().expect("the column holds the row");
+        Io {
+            row,
+            layer: &self.net.rows[row].layer,
+            x_shape: self.net.rows[row].x,
+            y_shape: self.net.rows[row].y,
+            batch: self.plan.batch,
+            x: self.at(place.x),
+            y: self.at(place.y),
+            saved: place.saved.map(|buffer| self.activations[buffer].clone()),
+            parameters: &self.parameters[row],
+            scratch: &self.shared.scratch,
+            labels: &self.shared.labels,
+            scores: &self.scores,
+            totals: self.results,
+        }
+    }
+}
+
+impl Column {
+    /// Allocates column `index` of `plan` and records its programs.
+    pub fn new(net: &Net, plan: &Plan, index: usize, shared: &Shared, update: Update) -> Self {
+        let device = Arc::clone(&shared.device);
+        let column = &plan.columns[index];
+        let step = device.raw.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("step"),
+            size: size_of::<StepUniform>() as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let parameters = allocate_parameters(net, column, &device);
+        let results = Tensor::zeros(&device, "results", RESULTS);
+        let recording = Recording {
+            net,
+            plan,
+            column,
+            shared,
+            activations: column.buffers.iter().map(|(name, len)| Tensor::zeros(&device, name, *len)).collect(),
+            parameters: &parameters,
+            results: &results,
+            scores: Tensor::zeros(&device, "scores", 2 * plan.batch),
+        };
+        let recorder = || Recorder::new(&device, &step);
+
+        let mut rec = recorder();
+        layers::arrange(&mut rec, net.rows[0].x.len(), plan.batch, &shared.pixels, &shared.image);
+        let arrange = rec.finish();
+        let segments: Vec<_> = plan
+            .phases
+            .iter()
+            .filter_map(|phase| if let Phase::Forward(rows) = phase { Some(rows.clone()) } else { None })
+            .collect();
+        let forward = segments
+            .iter()
+            .map(|rows| {
+                let mut rec = recorder();
+                for row in rows.clone().filter(|&row| recording.holds(row)) {
+                    layers::forward(&mut rec, &recording.io(row));
+                }
+                rec.finish()
+            })
+            .collect();
+
+        // From the loss down, gradients of activations alternate between two buffers.
+        let gradients = ["gradient a", "gradient b"].map(|name| Tensor::zeros(&device, name, column.gradient.max(4)));
+        let mut turn = 0;
+        let mut below: Option<Tensor> = None;
+        let mut backward = Vec::new();
+        let mut cuts = Vec::new();
+        for rows in segments.iter().rev() {
+            let held: Vec<_> = rows.clone().filter(|&row| recording.holds(row)).collect();
+            let mut rec = recorder();
+            if let Some(&last) = held.last() {
+                let len = net.rows[last].y.len() * plan.batch;
+                let input_gradient = below.take();
+                let part = |whole: &Tensor| whole.slice(index * len..(index + 1) * len);
+                let mut dy = input_gradient.as_ref().map_or_else(|| gradients[turn].slice(0..len), part);
+                if rows.end < net.rows.len() {
+                    let before = rows.end;
+                    let mut add = recorder();
+                    if input_gradient.is_some() {
+                        layers::add(&mut add, &shared.incoming.slice(0..len), &dy);
+                    }
+                    cuts.push(Cut {
+                        before,
+                        output: recording.io(last).y,
+                        input: recording.holds(before).then(|| recording.io(before).x),
+                        input_gradient,
+                        output_gradient: dy.clone(),
+                        add: add.finish(),
+                    });
+                }
+                for &row in held.iter().rev() {
+                    let layer = &net.rows[row].layer;
+                    let dx = if row == 0 {
+                        None
+                    } else if layers::backward_in_place(layer) {
+                        Some(dy.clone())
+                    } else {
+                        turn = 1 - turn;
+                        Some(gradients[turn].slice(0..net.rows[row].x.len() * plan.batch))
+                    };
+                    layers::backward(&mut rec, &recording.io(row), &dy, dx.as_ref());
+                    dy = dx.unwrap_or(dy);
+                }
+                below = Some(dy);
+            }
+            backward.push(rec.finish());
+        }
+        backward.reverse();
+        cuts.reverse();
+
+        let mut rec = recorder();
+        for tensor in net.tensors() {
+            let Some(parameter) = parameters[tensor.row].get(tensor.place) else { continue };
+            let (rate, decay) = recipe::factors(update.figures, &tensor);
+            let sgd = Sgd { momentum: update.momentum, rate, decay: update.decay * decay };
+            layers::update(&mut rec, sgd, parameter, &results);
+        }
+        let probabilities = (index == 0).then(|| recording.io(net.rows.len() - 1).y);
+        let update = rec.finish();
+        let incoming = shared.incoming.clone();
+        Self {
+            index,
+            device,
+            parameters,
+            probabilities,
+            results,
+            step,
+            arrange,
+            forward,
+            backward,
+            update,
+            cuts,
+            incoming,
+        }
+    }
+
+    /// Queues this step's uniforms, before the programs that read them.
+    pub fn begin(&self, uniform: StepUniform) {
+        let uniform = StepUniform { column: self.index as u32, ..uniform };
+        self.device.queue.write_buffer(&self.step, 0, bytemuck::bytes_of(&uniform));
+    }
+
+    /// Brings the pixels into the order of the device: once per device and micro-batch.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn arrange(&self) -> crate::Result<()> {
+        self.arrange.submit(&self.device)
+    }
+
+    /// Runs segment `segment` forward.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn forward(&self, segment: usize) -> crate::Result<()> {
+        self.forward[segment].submit(&self.device)
+    }
+
+    /// Runs segment `segment` backward.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn backward(&self, segment: usize) -> crate::Result<()> {
+        self.backward[segment].submit(&self.device)
+    }
+
+    /// Updates momenta and weights.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn update(&self) -> crate::Result<()> {
+        self.update.submit(&self.device)
+    }
+
+    fn cut(&self, before: usize) -> Option<&Cut> {
+        self.cuts.iter().find(|cut| cut.before == before)
+    }
+
+    /// In the gather above row `before`: what this column sends to column `to`, and where that one puts it.
+    pub fn gather(&self, before: usize, to: &Column) -> Option<(Tensor, Tensor)> {
+        let from = self.cut(before)?;
+        let input = to.cut(before)?.input.as_ref()?;
+        let len = from.output.len;
+        Some((from.output.clone(), input.slice(self.index * len..(self.index + 1) * len)))
+    }
+
+    /// In the scatter above row `before`: what this column sends to column `to`, and where that one puts it.
+    pub fn scatter(&self, before: usize, to: &Column) -> Option<(Tensor, Tensor)> {
+        let whole = self.cut(before)?.input_gradient.as_ref()?;
+        let owner = to.cut(before)?;
+        let len = owner.output.len;
+        let part = whole.slice(to.index * len..(to.index + 1) * len);
+        let place = if owner.input_gradient.is_some() { to.incoming.slice(0..len) } else { owner.output_gradient.clone() };
+        Some((part, place))
+    }
+
+    /// Adds what arrived in the scatter above row `before`.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn add(&self, before: usize) -> crate::Result<()> {
+        self.cut(before).map_or(Ok(()), |cut| cut.add.submit(&self.device))
+    }
+
+    /// Every program of a step with a name, for benchmarks.
+    pub fn programs(&self) -> impl Iterator<Item = (&'static str, &Program)> {
+        std::iter::once(("arrange", &self.arrange))
+            .chain(self.forward.iter().map(|p| ("forward", p)))
+            .chain(self.backward.iter().rev().map(|p| ("backward", p)))
+            .chain(std::iter::once(("update", &self.update)))
+    }
+}
+
+/// Values of [`Column::results`].
+pub const RESULTS: usize = 4;
+
+fn allocate_parameters(net: &Net, column: &ColumnPlan, device: &Device) -> Vec<Vec<Parameter>> {
+    let row = |(i, r): (usize, &crate::net::Resolved)| {
+        if column.rows[i].is_none() {
+            return Vec::new();
+        }
+        let parameter = |param: crate::layer::Param| {
+            let len = param.dims.iter().product();
+            let tensor = |what: &str| Tensor::zeros(device, &format!("{}.{} {what}", r.name, param.name), len);
+            Parameter { weight: tensor("weight"), gradient: tensor("gradient"), momentum: tensor("momentum") }
+        };
+        net.params(i).into_iter().map(parameter).collect()
+    };
+    net.rows.iter().enumerate().map(row).collect()
+}

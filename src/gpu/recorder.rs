@@ -1,0 +1,298 @@
+//! Recording: layers say what runs on which tensors; a [`Program`] runs it again and again.
+
+use super::kernel::{Compiled, Const};
+use super::{Device, Tensor, Texture};
+use crate::error::{Error, Result};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What a kernel's variable is bound to.
+#[derive(Clone, Copy)]
+pub enum Bind<'a> {
+    Tensor(&'a Tensor),
+    Texture(&'a Texture),
+}
+
+impl<'a> From<&'a Tensor> for Bind<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        Self::Tensor(tensor)
+    }
+}
+
+impl<'a> From<&'a Texture> for Bind<'a> {
+    fn from(texture: &'a Texture) -> Self {
+        Self::Texture(texture)
+    }
+}
+
+enum Command {
+    Dispatch { name: &'static str, kernel: Arc<Compiled>, group: wgpu::BindGroup, size: [u32; 3] },
+    Copy { from: Tensor, to: Tensor },
+    Load { from: Tensor, to: Texture },
+}
+
+/// Commands recorded once, submitted each step.
+#[derive(Default)]
+pub struct Program {
+    commands: Vec<Command>,
+    /// Commands that go into one submission, where the adapter's time is capped.
+    chunk: Mutex<Option<usize>>,
+}
+
+/// One submission should take no longer: a desktop stays usable, and Windows resets a device after two seconds.
+const SUBMISSION: Duration = Duration::from_millis(500);
+
+impl Program {
+    /// Submits every command, in order. Returns at once, unless the adapter's submissions are capped by time.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn submit(&self, device: &Device) -> Result<()> {
+        if self.commands.is_empty() {
+            return Ok(());
+        }
+        if !device.profile.capped {
+            device.queue.submit([self.encode(device, &self.commands)]);
+            return Ok(());
+        }
+        let chunk = *self.chunk.lock().expect("no holder panics");
+        if let Some(chunk) = chunk {
+            for commands in self.commands.chunks(chunk) {
+                device.queue.submit([self.encode(device, commands)]);
+            }
+            return Ok(());
+        }
+        // The first run is timed, one command a submission; later runs group as many as fit.
+        let mut longest = Duration::ZERO;
+        for command in self.commands.chunks(1) {
+            let start = Instant::now();
+            device.queue.submit([self.encode(device, command)]);
+            device.wait()?;
+            longest = longest.max(start.elapsed());
+        }
+        let fits = (SUBMISSION.as_secs_f64() / longest.as_secs_f64().max(1e-6)) as usize;
+        *self.chunk.lock().expect("no holder panics") = Some(fits.clamp(1, self.commands.len()));
+        Ok(())
+    }
+
+    fn encode(&self, device: &Device, commands: &[Command]) -> wgpu::CommandBuffer {
+        let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut rest = commands;
+        while let Some(first) = rest.first() {
+            let dispatches = rest.iter().take_while(|c| matches!(c, Command::Dispatch { .. })).count();
+            if dispatches > 0 {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                for command in &rest[..dispatches] {
+                    if let Command::Dispatch { kernel, group, size: [x, y, z], .. } = command {
+                        pass.set_pipeline(&kernel.pipeline);
+                        pass.set_bind_group(0, group, &[]);
+                        pass.dispatch_workgroups(*x, *y, *z);
+                    }
+                }
+                rest = &rest[dispatches..];
+                continue;
+            }
+            match first {
+                Command::Copy { from, to } => {
+                    encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes());
+                }
+                Command::Load { from, to } => to.copy_from(&mut encoder, from),
+                Command::Dispatch { .. } => unreachable!("dispatches were taken above"),
+            }
+            rest = &rest[1..];
+        }
+        encoder.finish()
+    }
+
+    /// Seconds each command takes alone, with its name, in order: for benchmarks.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn time(&self, device: &Device) -> Result<Vec<(&'static str, f64)>> {
+        let mut times = Vec::with_capacity(self.commands.len());
+        for command in self.commands.chunks(1) {
+            device.wait()?;
+            let start = Instant::now();
+            device.queue.submit([self.encode(device, command)]);
+            device.wait()?;
+            let name = match &command[0] {
+                Command::Dispatch { name, .. } => name,
+                Command::Copy { .. } => "copy",
+                Command::Load { .. } => "copy to texture",
+            };
+            times.push((name, start.elapsed().as_secs_f64()));
+        }
+        Ok(times)
+    }
+}
+
+/// Records commands into a [`Program`].
+pub struct Recorder<'a> {
+    pub device: &'a Device,
+    /// Bound wherever a kernel has a variable `step`.
+    step: &'a wgpu::Buffer,
+    program: Program,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder for `device`, whose kernels read their step's uniforms from `step`.
+    pub fn new(device: &'a Device, step: &'a wgpu::Buffer) -> Self {
+        Self { device, step, program: Program::default() }
+    }
+
+    /// Records kernel `name` over `size` workgroups, its variables bound by name.
+    ///
+    /// # Panics
+    /// On a name the kernel does not have, or one left out: a bug, found when the program is recorded.
+    pub fn dispatch<'b>(
+        &mut self,
+        name: &'static str,
+        consts: &[(&str, Const)],
+        binds: &[(&str, Bind<'b>)],
+        size: [u32; 3],
+    ) {
+        let kernel = self.device.kernel(name, consts);
+        for (wanted, _) in binds {
+            let known = || kernel.bindings.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
+            assert!(kernel.bindings.iter().any(|b| b.name == *wanted), "{name} binds {}, not {wanted}", known());
+        }
+        let entries: Vec<_> = kernel
+            .bindings
+            .iter()
+            .map(|binding| {
+                let found = binds.iter().find(|(n, _)| *n == binding.name).map(|(_, bind)| bind);
+                let resource = match found {
+                    None if binding.name == "step" => self.step.as_entire_binding(),
+                    None => panic!("{name}: nothing is bound to {}", binding.name),
+                    Some(Bind::Texture(texture)) => wgpu::BindingResource::TextureView(&texture.view),
+                    Some(Bind::Tensor(tensor)) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &tensor.buffer,
+                        offset: tensor.offset,
+                        size: std::num::NonZeroU64::new(tensor.bytes()),
+                    }),
+                };
+                wgpu::BindGroupEntry { binding: binding.slot, resource }
+            })
+            .collect();
+        let group = self.device.raw.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(name),
+            layout: &kernel.pipeline.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        assert!(
+            size.iter().all(|&s| s > 0 && s <= self.device.profile.max_groups),
+            "{name}: {size:?} workgroups, {} are allowed along a dimension",
+            self.device.profile.max_groups
+        );
+        self.program.commands.push(Command::Dispatch { name, kernel, group, size });
+    }
+
+    /// Records an elementwise kernel over `items` items (`shaders/shared/each.wgsl`).
+    pub fn each<'b>(
+        &mut self,
+        name: &'static str,
+        items: usize,
+        consts: &[(&'static str, Const)],
+        binds: &[(&str, Bind<'b>)],
+    ) {
+        let profile = &self.device.profile;
+        let mut all = consts.to_vec();
+        all.push(("ITEMS", items.into()));
+        all.push(("WORKGROUP", profile.workgroup.into()));
+        all.push(("PER_THREAD", profile.per_thread.into()));
+        let groups = items.div_ceil((profile.workgroup * profile.per_thread) as usize) as u32;
+        let size = grid(groups, profile.max_groups);
+        self.dispatch(name, &all, binds, size);
+    }
+
+    /// Records a copy of `from` to the front of `to`.
+    pub fn copy(&mut self, from: &Tensor, to: &Tensor) {
+        assert!(from.len <= to.len, "a copy of {} values to {}", from.len, to.len);
+        self.program.commands.push(Command::Copy { from: from.clone(), to: to.clone() });
+    }
+
+    /// Records a copy of `from` to the front of `to`.
+    pub fn load(&mut self, from: &Tensor, to: &Texture) {
+        self.program.commands.push(Command::Load { from: from.clone(), to: to.clone() });
+    }
+
+    /// What was recorded.
+    pub fn finish(self) -> Program {
+        self.program
+    }
+}
+
+/// `groups` workgroups as x × y, where x alone would pass the limit of a dimension. Kernels number them
+/// `x + y · num_workgroups.x` and skip those past the end.
+pub fn grid(groups: u32, max: u32) -> [u32; 3] {
+    let y = groups.div_ceil(max).max(1);
+    [groups.div_ceil(y).max(1), y, 1]
+}
+
+/// A mappable buffer through which tensors reach the host.
+pub struct Staging {
+    buffer: wgpu::Buffer,
+    used: u64,
+}
+
+impl Staging {
+    /// Room for `bytes` bytes.
+    pub fn new(device: &Device, bytes: u64) -> Self {
+        let buffer = device.raw.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("staging"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        Self { buffer, used: 0 }
+    }
+
+    /// Records the copy of a tensor, which the next [`Staging::read`] hands over.
+    pub fn copy_from(&mut self, encoder: &mut wgpu::CommandEncoder, tensor: &Tensor) {
+        self.used = tensor.bytes();
+        encoder.copy_buffer_to_buffer(&tensor.buffer, tensor.offset, &self.buffer, 0, self.used);
+    }
+
+    /// Begins to map what was copied; call after the copy's submission.
+    pub fn request(&self) -> futures::channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>> {
+        let (sender, receiver) = futures::channel::oneshot::channel();
+        self.buffer.map_async(wgpu::MapMode::Read, 0..self.used, move |result| {
+            // The receiver is gone only when waiting failed before.
+            let _ = sender.send(result);
+        });
+        receiver
+    }
+
+    /// Waits for the mapping `request` began, hands over the bytes and unmaps.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn finish(
+        &self,
+        device: &Device,
+        mut request: futures::channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
+        take: impl FnOnce(&[u8]),
+    ) -> Result<()> {
+        device.wait()?;
+        let lost = |why: &dyn std::fmt::Display| Error::DeviceLost(format!("{}: {why}", device.describe()));
+        match request.try_recv() {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(e))) => return Err(lost(&e)),
+            Ok(None) | Err(_) => return Err(lost(&"a buffer was not mapped")),
+        }
+        let view = self.buffer.get_mapped_range(0..self.used).map_err(|e| lost(&e))?;
+        take(&view);
+        drop(view);
+        self.buffer.unmap();
+        Ok(())
+    }
+
+    /// [`Staging::request`] and [`Staging::finish`] at once.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn read(&self, device: &Device, take: impl FnOnce(&[u8])) -> Result<()> {
+        let request = self.request();
+        self.finish(device, request, take)
+    }
+}

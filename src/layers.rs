@@ -1,0 +1,119 @@
+//! What each kind of layer records, forward beside backward, one file a kind.
+
+mod conv;
+mod dropout;
+mod loss;
+mod lrn;
+mod pool;
+mod relu;
+
+use crate::column::Parameter;
+use crate::gpu::{Const, Recorder, Tensor};
+use crate::layer::Layer;
+use crate::products::Scratch;
+use crate::shape::Shape;
+
+/// The tensors of one row in one column, under their mathematical names.
+pub struct Io<'a> {
+    /// Place of the row in the network's table.
+    pub row: usize,
+    pub layer: &'a Layer,
+    pub x_shape: Shape,
+    pub y_shape: Shape,
+    /// Images on the device, padding included.
+    pub batch: usize,
+    /// `[C, H, W, batch]`
+    pub x: Tensor,
+    /// `[C, H, W, batch]`; for layers in place the same range as x.
+    pub y: Tensor,
+    /// What the forward pass kept for the backward pass.
+    pub saved: Option<Tensor>,
+    /// Weight and bias, where the layer has them.
+    pub parameters: &'a [Parameter],
+    pub scratch: &'a Scratch,
+    /// `[batch]`, u32
+    pub labels: &'a Tensor,
+    /// `[batch, 2]`: loss and rank of each image.
+    pub scores: &'a Tensor,
+    /// Sums over the batch.
+    pub totals: &'a Tensor,
+}
+
+impl Io<'_> {
+    /// vec4s of images.
+    fn n4(&self) -> usize {
+        self.batch / 4
+    }
+
+    /// Extents of input and output under the names the shaders use.
+    fn extents(&self) -> Vec<(&'static str, Const)> {
+        vec![
+            ("C", self.x_shape.c.into()),
+            ("H", self.x_shape.h.into()),
+            ("W", self.x_shape.w.into()),
+            ("OUT_H", self.y_shape.h.into()),
+            ("OUT_W", self.y_shape.w.into()),
+            ("N4", self.n4().into()),
+        ]
+    }
+}
+
+/// Records y from x.
+pub fn forward(rec: &mut Recorder, io: &Io) {
+    match io.layer {
+        Layer::Conv(_) | Layer::Full(_) => conv::forward(rec, io),
+        Layer::Relu => relu::forward(rec, io),
+        Layer::Lrn(lrn) => lrn::forward(rec, io, lrn),
+        Layer::MaxPool(pool) => pool::forward(rec, io, pool),
+        Layer::Dropout(dropout) => dropout::apply(rec, io, dropout, &io.y),
+        Layer::SoftmaxLoss => loss::forward(rec, io),
+    }
+}
+
+/// Records dx and the gradients of the parameters from dy. The row that reads the image has no dx.
+pub fn backward(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
+    match (io.layer, dx) {
+        (Layer::Conv(_) | Layer::Full(_), dx) => conv::backward(rec, io, dy, dx),
+        (Layer::Relu, _) => relu::backward(rec, io, dy),
+        (Layer::Lrn(lrn), _) => lrn::backward(rec, io, lrn, dy),
+        (Layer::MaxPool(pool), Some(dx)) => pool::backward(rec, io, pool, dy, dx),
+        (Layer::Dropout(dropout), _) => dropout::apply(rec, io, dropout, dy),
+        (Layer::SoftmaxLoss, Some(dx)) => loss::backward(rec, io, dx),
+        (Layer::MaxPool(_) | Layer::SoftmaxLoss, None) => {
+            unreachable!("a network begins with a convolution or a fully connected layer")
+        }
+    }
+}
+
+/// Whether dx takes the place of dy.
+pub fn backward_in_place(layer: &Layer) -> bool {
+    layer.in_place() || matches!(layer, Layer::Lrn(_))
+}
+
+/// Records the image batch in the order of the device: `[N, LEN]` to `[LEN, batch]`, `len` values an image.
+pub fn arrange(rec: &mut Recorder, len: usize, batch: usize, pixels: &Tensor, image: &Tensor) {
+    let consts = [("LEN", len.into()), ("N4", (batch / 4).into())];
+    rec.each("image/arrange", len * batch / 4, &consts, &[("pixels", pixels.into()), ("x", image.into())]);
+}
+
+/// Records dx += incoming.
+pub fn add(rec: &mut Recorder, incoming: &Tensor, dx: &Tensor) {
+    rec.each("exchange/add", dx.len / 4, &[], &[("incoming", incoming.into()), ("dx", dx.into())]);
+}
+
+/// Constants of one tensor's update.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    pub momentum: f32,
+    /// Factor of the step's rate.
+    pub rate: f32,
+    pub decay: f32,
+}
+
+/// Records the update of one parameter (§5).
+pub fn update(rec: &mut Recorder, sgd: Sgd, parameter: &Parameter, results: &Tensor) {
+    let consts = [("MOMENTUM", sgd.momentum.into()), ("RATE", sgd.rate.into()), ("DECAY", sgd.decay.into())];
+    let Parameter { weight, gradient, momentum } = parameter;
+    let binds = [("dw", gradient.into()), ("v", momentum.into()), ("w", weight.into()), ("results", results.into())];
+    rec.each("optimizer/sgd", weight.len.div_ceil(4), &consts, &binds);
+}

@@ -1,0 +1,206 @@
+//! Products for CPU adapters: `shaders/lanes/*.wgsl`. Operands are copied into textures, weights are packed with input
+//! maps innermost; gradients of weights want dy with output maps innermost.
+
+use super::{Family, Needs, Scratch, Window, ranges};
+use crate::gpu::{Const, Profile, Recorder, Tensor};
+
+/// Output maps of a workgroup; the first is the default. Past 16 Mesa stops unrolling and the rate halves.
+pub const MAPS: [u32; 2] = [16, 8];
+
+/// Slices of output pixels until about this many workgroups share a weight gradient.
+const WORKGROUPS: usize = 16;
+
+fn tile(rec: &Recorder) -> (usize, usize) {
+    let Family::Lanes { lanes, maps } = rec.device.profile.family else { unreachable!("the adapter runs lanes") };
+    (lanes as usize, maps as usize)
+}
+
+
+/// vec4s of input maps.
+fn c4(window: &Window) -> usize {
+    window.x.c.div_ceil(4)
+}
+
+/// Values of the packed weights.
+fn packed(window: &Window) -> usize {
+    window.y.c * window.kernel * window.kernel * c4(window) * 4
+}
+
+/// Whether the parameter's own layout is the packed one: a fully connected layer with whole vec4s of inputs.
+fn is_packed(window: &Window) -> bool {
+    window.x.h * window.x.w * window.kernel == 1 && window.x.c.is_multiple_of(4)
+}
+
+/// (output pixels a slice, slices) of the weight gradient with `rows` × `out` results.
+fn slices(maps: usize, lanes: usize, rows: usize, out: usize, pixels: usize) -> (usize, usize) {
+    let groups = rows.div_ceil(maps) * out.div_ceil(4 * lanes);
+    let q_slice = pixels.div_ceil(WORKGROUPS.div_ceil(groups).min(pixels));
+    (q_slice, pixels.div_ceil(q_slice))
+}
+
+pub(super) fn needs(profile: &Profile, window: &Window) -> Needs {
+    let Family::Lanes { lanes, maps } = profile.family else { unreachable!("the adapter runs lanes") };
+    let (lanes, maps) = (lanes as usize, maps as usize);
+    let x = window.x.len() * window.batch;
+    let y = window.y.len() * window.batch;
+    let turned = if is_packed(window) { x } else { window.y.c.next_multiple_of(4) * window.pixels() * window.batch };
+    let partial = if is_packed(window) {
+        0
+    } else {
+        let (_, slices) = slices(maps, lanes, window.rows(), window.y.c, window.pixels());
+        slices * window.rows() * window.y.c.next_multiple_of(4)
+    };
+    // The last workgroup's rows reach past the last map.
+    let weights = packed(window) / window.y.c * window.y.c.next_multiple_of(maps.max(lanes));
+    let own = if is_packed(window) { 0 } else { packed(window) };
+    Needs { partial, packed: own.max(turned), images: x.max(y), other: weights.max(turned) }
+}
+
+fn consts(window: &Window, lanes: usize, maps: usize) -> Vec<(&'static str, Const)> {
+    let mut consts = window.consts();
+    consts.extend([
+        ("N4", Const::from(window.batch / 4)),
+        ("C4", c4(window).into()),
+        ("LANES", lanes.into()),
+        ("TM", maps.into()),
+    ]);
+    consts
+}
+
+/// Copies the weights into a texture, packed.
+fn load_weights(rec: &mut Recorder, scratch: &Scratch, window: &Window, w: &Tensor) {
+    let (_, other) = scratch.textures();
+    if is_packed(window) {
+        rec.load(w, other);
+        return;
+    }
+    let to = scratch.packed.slice(0..packed(window));
+    let consts = [
+        ("C", Const::from(window.x.c)),
+        ("C4", c4(window).into()),
+        ("KERNEL", window.kernel.into()),
+    ];
+    // Only a fully connected layer's weights pass a binding, and those are packed as they are, or few.
+    for maps in ranges(window.y.c, window.rows().max(packed(window) / window.y.c), &rec.device.profile) {
+        let per_map = packed(window) / window.y.c;
+        let w = w.slice(maps.start * window.rows()..maps.end * window.rows());
+        let to = to.slice(maps.start * per_map..maps.end * per_map);
+        rec.each("lanes/pack_weight", to.len / 4, &consts, &[("w", (&w).into()), ("packed", (&to).into())]);
+    }
+    rec.load(&to, other);
+}
+
+pub(super) fn forward(
+    rec: &mut Recorder,
+    scratch: &Scratch,
+    window: &Window,
+    x: &Tensor,
+    w: &Tensor,
+    b: &Tensor,
+    y: &Tensor,
+) {
+    let (lanes, maps) = tile(rec);
+    let (images, other) = scratch.textures();
+    load_weights(rec, scratch, window, w);
+    rec.load(x, images);
+    // Weights are loaded a chunk of input maps at once; the chunk divides them, so none is loaded for nothing.
+    let chunk = (0..=lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| c4(window).is_multiple_of(*chunk));
+    let mut consts = consts(window, lanes, maps);
+    consts.push(("CHUNK", chunk.expect("1 divides").into()));
+    let size = [window.pixels() * (window.batch / 4 / lanes), window.y.c.div_ceil(maps), 1].map(|s| s as u32);
+    let binds = [("x", images.into()), ("w", other.into()), ("b", b.into()), ("y", y.into())];
+    rec.dispatch("lanes/forward", &consts, &binds, size);
+}
+
+pub(super) fn backward_data(
+    rec: &mut Recorder,
+    scratch: &Scratch,
+    window: &Window,
+    dy: &Tensor,
+    w: &Tensor,
+    dx: &Tensor,
+) {
+    let (lanes, maps) = tile(rec);
+    let (images, other) = scratch.textures();
+    load_weights(rec, scratch, window, w);
+    rec.load(dy, images);
+    let pixels = window.x.h * window.x.w;
+    let size = [pixels * (window.batch / 4 / lanes), window.x.c.div_ceil(maps), 1].map(|s| s as u32);
+    let binds = [("dy", images.into()), ("w", other.into()), ("dx", dx.into())];
+    rec.dispatch("lanes/backward_data", &consts(window, lanes, maps), &binds, size);
+}
+
+/// Copies `t`, `[maps, pixels · batch]`, into a texture with maps innermost.
+fn load_turned(rec: &mut Recorder, scratch: &Scratch, t: &Tensor, maps: usize) {
+    let columns = t.len / maps;
+    let o4 = maps.div_ceil(4);
+    let turned = scratch.packed.slice(0..columns * o4 * 4);
+    let consts = [("OUT", maps.into()), ("QN", columns.into()), ("O4", o4.into())];
+    rec.each("lanes/transpose", columns * o4, &consts, &[("dy", t.into()), ("turned", (&turned).into())]);
+    rec.load(&turned, scratch.textures().1);
+}
+
+pub(super) fn backward_weight(
+    rec: &mut Recorder,
+    scratch: &Scratch,
+    window: &Window,
+    dy: &Tensor,
+    x: &Tensor,
+    dw: &Tensor,
+) {
+    let (lanes, maps) = tile(rec);
+    if is_packed(window) {
+        return full_weight(rec, scratch, window, dy, x, dw);
+    }
+    rec.load(x, scratch.textures().0);
+    load_turned(rec, scratch, dy, window.y.c);
+    let o4 = window.y.c.div_ceil(4);
+    let (q_slice, slices) = slices(maps, lanes, window.rows(), window.y.c, window.pixels());
+    let partial = scratch.partial.slice(0..slices * window.rows() * o4 * 4);
+    weight(rec, scratch, window, window.rows(), 0, q_slice, slices, &partial, false);
+    let unpack = [
+        ("SLICES", slices.into()),
+        ("ROWS", window.rows().into()),
+        ("O4", o4.into()),
+    ];
+    rec.each("lanes/unpack_weight", dw.len, &unpack, &[("partial", (&partial).into()), ("dw", dw.into())]);
+}
+
+/// A fully connected layer's weight gradient with the operands swapped: rows are output units, lanes are inputs.
+fn full_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
+    rec.load(dy, scratch.textures().0);
+    load_turned(rec, scratch, x, window.x.c);
+    let swapped = Window { x: window.y, y: window.x, ..*window };
+    for rows in ranges(window.y.c, window.x.c, &rec.device.profile) {
+        let dw = dw.slice(rows.start * window.x.c..rows.end * window.x.c);
+        weight(rec, scratch, &swapped, rows.len(), rows.start, 1, 1, &dw, true);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the extents of one dispatch, named at its two calls")]
+fn weight(
+    rec: &mut Recorder,
+    scratch: &Scratch,
+    window: &Window,
+    rows: usize,
+    row_0: usize,
+    q_slice: usize,
+    slices: usize,
+    dw: &Tensor,
+    accumulates: bool,
+) {
+    let (lanes, maps) = tile(rec);
+    let (images, other) = scratch.textures();
+    let o4 = window.y.c.div_ceil(4);
+    let mut consts = consts(window, lanes, maps);
+    consts.extend([
+        ("O4", Const::from(o4)),
+        ("ROWS", rows.into()),
+        ("ROW_0", row_0.into()),
+        ("Q_SLICE", q_slice.into()),
+        ("ACCUMULATES", usize::from(accumulates).into()),
+    ]);
+    let size = [o4.div_ceil(lanes), rows.div_ceil(maps), slices].map(|s| s as u32);
+    let binds = [("x", images.into()), ("dy", other.into()), ("dw", dw.into())];
+    rec.dispatch("lanes/backward_weight", &consts, &binds, size);
+}
