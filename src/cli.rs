@@ -134,7 +134,7 @@ pub struct TrainArgs {
 #[derive(Args, Debug)]
 pub struct UseArgs {
     /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
-    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1 } else { 10 }))]
+    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
     pub views: usize,
     /// Print JSON.
     #[arg(long)]
@@ -155,6 +155,7 @@ pub struct UseArgs {
 
 /// Options of `eval`.
 #[derive(Args, Debug)]
+#[command(override_usage = "alexnet eval [OPTIONS] <WEIGHTS>... <DATA>")]
 pub struct EvalArgs {
     /// Weights files, checkpoint folders or run folders (several are averaged), then the folder with val/CLASS/*.
     #[arg(required = true, num_args = 2.., value_names = ["WEIGHTS", "DATA"])]

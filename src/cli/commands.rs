@@ -6,8 +6,8 @@ use super::{
 use crate::data::{DataSet, Exif, Split};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
-use crate::machine::{Machine, Settings};
 use crate::gpu::Profile;
+use crate::machine::{Machine, Settings};
 use crate::net::{Net, Table};
 use crate::predict::{self, Prediction};
 use crate::recipe;
@@ -83,8 +83,7 @@ fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize
     let stats = Arc::new(weights.needed_stats(table)?);
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
-    let settings = Settings { batch, accumulate: 1, figures: Figures::default(), momentum: 0.0, decay: 0.0, seed: 0 };
-    let mut machine = Machine::new(&net, &devices, settings)?;
+    let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes })
 }
@@ -236,7 +235,11 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
     let mut gone = Ok(());
     for device in gpu::select(args.adapters.as_deref(), 2)? {
         say(&device.describe())?;
-        passed &= check::all(&device, |checked| gone = std::mem::replace(&mut gone, Ok(())).and(say(&checked.to_string())))?;
+        passed &= check::all(&device, |checked| {
+            if gone.is_ok() {
+                gone = say(&checked.to_string());
+            }
+        })?;
     }
     gone?;
     Ok(ExitCode::from(u8::from(!passed)))
