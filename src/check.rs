@@ -1,15 +1,15 @@
 //! Every kernel × case × tile against the CPU reference, on the user's adapter: the first thing a bug report holds.
 
 use crate::cases::{self, Case};
-use crate::column::{Parameter, StepUniform};
+use crate::column::{Parameter, RESULTS, StepUniform};
 use crate::error::Result;
 use crate::gpu::{Device, Recorder, Tensor};
 use crate::layer::Layer;
-use crate::layers::{self, Io, Sgd};
-use crate::plan;
-use crate::products::{Family, Scratch};
-use crate::random::{self, Draw};
+use crate::layers::{self, Sgd};
+use crate::products::Family;
+use crate::random::Draw;
 use crate::reference::{self, Context, Values};
+use crate::solo::{Solo, step_uniform, values};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,11 +52,6 @@ pub fn nmse(found: &[f32], expected: &[f64]) -> f64 {
     if power == 0.0 { error } else { error / power }
 }
 
-/// `len` values in −1…1, a function of `salt` and their place.
-fn values(salt: u32, len: usize) -> Vec<f32> {
-    (0..len).map(|i| random::hash(&[salt, i as u32]) as f32 / 2_147_483_648.0 - 1.0).collect()
-}
-
 /// Runs `case` on `device` and compares everything it computes with the reference.
 ///
 /// # Errors
@@ -65,172 +60,72 @@ pub fn run(device: &Arc<Device>, case: &Case) -> Result<Vec<Checked>> {
     let modes: &[bool] = if matches!(case.layer, Layer::Dropout(_)) { &[true, false] } else { &[true] };
     let mut all = Vec::new();
     for &train in modes {
-        Bench::new(device, case, train).run(&mut all)?;
+        run_mode(device, case, train, &mut all)?;
     }
     Ok(all)
 }
 
-/// One case on one device: a layer by itself, with everything it binds.
-struct Bench<'a> {
-    device: &'a Arc<Device>,
-    case: &'a Case,
-    batch: usize,
-    uniform: StepUniform,
-    draw: Draw,
-    labels: Vec<u32>,
-    y_len: usize,
+fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checked>) -> Result<()> {
+    let solo = Solo::new(device, case)?;
+    let draw = Draw { seed: 0x0123_4567_89AB_CDEF, step: 7, row: crate::solo::ROW as u32 };
+    let uniform = StepUniform {
+        seed_low: draw.seed as u32,
+        seed_high: (draw.seed >> 32) as u32,
+        step: draw.step,
+        column: 1,
+        valid: case.images as u32,
+        first: 2,
+        total: case.images as u32 + 5,
+        train: train.into(),
+        ..StepUniform::default()
+    };
+    device.queue.write_buffer(&solo.step, 0, bytemuck::bytes_of(&uniform));
+    solo.forward().submit(device)?;
+    let y_found = solo.download(&solo.y)?;
+    solo.backward().submit(device)?;
+    let dx_found = solo.download(&solo.dx)?;
+
+    let context = Context {
+        train,
+        draw,
+        first_unit: uniform.column as usize * solo.y_shape.len(),
+        first_image: uniform.first as usize,
+        total: uniform.total as usize,
+        labels: &solo.label_values,
+    };
+    let x = Values::from_f32(case.x, case.images, &solo.x_values);
+    let dy = Values::from_f32(solo.y_shape, case.images, &solo.dy_values);
+    let params: Vec<Vec<f64>> =
+        solo.parameter_values.iter().map(|p| p.iter().copied().map(f64::from).collect()).collect();
+    let y = reference::forward(&case.layer, &x, &params, &context);
+    let gradients = reference::backward(&case.layer, &x, &y, &dy, &params, &context);
+    let mut add = |what, error| {
+        all.push(Checked { family: device.profile.family.to_string(), case: case.name.clone(), what, error });
+    };
+    add(if train { "y" } else { "y in use" }, nmse(&y_found, &y.data));
+    add(if train { "dx" } else { "dx in use" }, nmse(&dx_found, &gradients.dx.data));
+    for ((what, parameter), expected) in ["dw", "db"].into_iter().zip(&solo.parameters).zip(&gradients.params) {
+        add(what, nmse(&parameter.gradient.read(device)?, expected));
+    }
+    if case.layer == Layer::SoftmaxLoss {
+        add("loss and errors", nmse(&solo.totals.read(device)?[..3], &sums(&y, &solo.label_values)));
+    }
+    Ok(())
 }
 
-impl<'a> Bench<'a> {
-    fn new(device: &'a Arc<Device>, case: &'a Case, train: bool) -> Self {
-        let batch = case.images.next_multiple_of(device.profile.family.images());
-        let classes = case.x.len() as u32;
-        let draw = Draw { seed: 0x0123_4567_89AB_CDEF, step: 7, row: 3 };
-        let uniform = StepUniform {
-            seed_low: draw.seed as u32,
-            seed_high: (draw.seed >> 32) as u32,
-            step: draw.step,
-            column: 1,
-            valid: case.images as u32,
-            first: 2,
-            total: case.images as u32 + 5,
-            train: train.into(),
-            ..StepUniform::default()
-        };
-        let labels = (0..case.images as u32).map(|n| random::hash(&[5, n]) % classes).collect();
-        let y_len = case.layer.output(case.x).expect("the case fits").len();
-        Self { device, case, batch, uniform, draw, labels, y_len }
+/// Sums of loss, top-1 and top-5 error over the images, from the reference's probabilities.
+fn sums(y: &Values, labels: &[u32]) -> [f64; 3] {
+    let mut sums = [0.0; 3];
+    for (n, &label) in labels.iter().enumerate() {
+        let at = |c: usize| y.at(c, 0, 0, n);
+        let label = label as usize;
+        let before = |&c: &usize| at(c) > at(label) || (at(c) == at(label) && c < label);
+        let rank = (0..y.shape.c).filter(before).count();
+        sums[0] -= at(label).ln();
+        sums[1] += f64::from(u8::from(rank >= 1));
+        sums[2] += f64::from(u8::from(rank >= 5));
     }
-
-    /// `[len, images]` as `[len, batch]` on the device; padding is zero.
-    fn upload(&self, name: &str, data: &[f32]) -> Tensor {
-        let images = self.case.images;
-        let mut padded = Vec::with_capacity(data.len() / images * self.batch);
-        for row in data.chunks(images) {
-            padded.extend_from_slice(row);
-            padded.resize(padded.len() + self.batch - images, 0.0);
-        }
-        let tensor = Tensor::zeros(self.device, name, padded.len());
-        tensor.write(self.device, &padded);
-        tensor
-    }
-
-    /// The other way round.
-    fn download(&self, tensor: &Tensor) -> Result<Vec<f32>> {
-        let all = tensor.read(self.device)?;
-        Ok(all.chunks(self.batch).flat_map(|row| &row[..self.case.images]).copied().collect())
-    }
-
-    fn run(&self, all: &mut Vec<Checked>) -> Result<()> {
-        let Self { device, case, batch, .. } = *self;
-        let y_shape = case.layer.output(case.x).expect("the case fits");
-        let x = values(1, case.x.len() * case.images);
-        let dy = values(2, y_shape.len() * case.images);
-        let params: Vec<Vec<f32>> = case
-            .layer
-            .params(case.x)
-            .iter()
-            .enumerate()
-            .map(|(i, p)| values(10 + i as u32, p.dims.iter().product()))
-            .collect();
-
-        let step = device.raw.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("step"),
-            size: size_of::<StepUniform>() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        device.queue.write_buffer(&step, 0, bytemuck::bytes_of(&self.uniform));
-        let x_tensor = self.upload("x", &x);
-        let y_tensor =
-            if case.layer.in_place() { x_tensor.clone() } else { Tensor::zeros(device, "y", y_shape.len() * batch) };
-        let dy_tensor = self.upload("dy", &dy);
-        let dx_tensor = if layers::backward_in_place(&case.layer) {
-            dy_tensor.clone()
-        } else {
-            Tensor::zeros(device, "dx", case.x.len() * batch)
-        };
-        let parameters: Vec<_> = params
-            .iter()
-            .map(|values| {
-                let tensor = |name| Tensor::zeros(device, name, values.len());
-                let weight = tensor("weight");
-                weight.write(device, values);
-                Parameter { weight, gradient: tensor("gradient"), momentum: tensor("momentum") }
-            })
-            .collect();
-        let labels = Tensor::zeros(device, "labels", batch);
-        labels.write(device, &self.labels);
-        let scores = Tensor::zeros(device, "scores", 2 * batch);
-        let totals = Tensor::zeros(device, "totals", crate::column::RESULTS);
-        let mut needs = plan::layer_needs(&case.layer, &device.profile, case.x, y_shape, batch);
-        needs.partial = needs.partial.max(4);
-        let scratch = Scratch::new(device, needs);
-        let io = Io {
-            row: self.draw.row as usize,
-            layer: &case.layer,
-            x_shape: case.x,
-            y_shape,
-            batch,
-            x: x_tensor,
-            y: y_tensor,
-            saved: Some(Tensor::zeros(device, "saved", y_shape.len() * batch)),
-            parameters: &parameters,
-            scratch: &scratch,
-            labels: &labels,
-            scores: &scores,
-            totals: &totals,
-        };
-        let mut rec = Recorder::new(device, &step);
-        layers::forward(&mut rec, &io);
-        rec.finish().submit(device)?;
-        let y_found = self.download(&io.y)?;
-        let mut rec = Recorder::new(device, &step);
-        layers::backward(&mut rec, &io, &dy_tensor, Some(&dx_tensor));
-        rec.finish().submit(device)?;
-        let dx_found = self.download(&dx_tensor)?;
-
-        let x = Values::from_f32(case.x, case.images, &x);
-        let dy = Values::from_f32(y_shape, case.images, &dy);
-        let params: Vec<Vec<f64>> = params.iter().map(|p| p.iter().copied().map(f64::from).collect()).collect();
-        let context = Context {
-            train: self.uniform.train == 1,
-            draw: self.draw,
-            first_unit: self.uniform.column as usize * self.y_len,
-            first_image: self.uniform.first as usize,
-            total: self.uniform.total as usize,
-            labels: &self.labels,
-        };
-        let y = reference::forward(&case.layer, &x, &params, &context);
-        let gradients = reference::backward(&case.layer, &x, &y, &dy, &params, &context);
-        let mut add = |what, error| {
-            all.push(Checked { family: device.profile.family.to_string(), case: case.name.clone(), what, error });
-        };
-        add(if context.train { "y" } else { "y in use" }, nmse(&y_found, &y.data));
-        add(if context.train { "dx" } else { "dx in use" }, nmse(&dx_found, &gradients.dx.data));
-        for ((what, parameter), expected) in ["dw", "db"].into_iter().zip(&parameters).zip(&gradients.params) {
-            add(what, nmse(&parameter.gradient.read(device)?, expected));
-        }
-        if case.layer == Layer::SoftmaxLoss {
-            add("loss and errors", nmse(&totals.read(device)?[..3], &self.sums(&y)));
-        }
-        Ok(())
-    }
-
-    /// Sums of loss, top-1 and top-5 error over the images, from the reference's probabilities.
-    fn sums(&self, y: &Values) -> [f64; 3] {
-        let mut sums = [0.0; 3];
-        for (n, &label) in self.labels.iter().enumerate() {
-            let at = |c: usize| y.at(c, 0, 0, n);
-            let label = label as usize;
-            let before = |&c: &usize| at(c) > at(label) || (at(c) == at(label) && c < label);
-            let rank = (0..y.shape.c).filter(before).count();
-            sums[0] -= at(label).ln();
-            sums[1] += f64::from(u8::from(rank >= 1));
-            sums[2] += f64::from(u8::from(rank >= 5));
-        }
-        sums
-    }
+    sums
 }
 
 /// The kernels that belong to no layer: the update, the exchange's addition, the arrangement of the image batch.
@@ -242,12 +137,7 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     let mut add = |case: &str, what, error| {
         all.push(Checked { family: device.profile.family.to_string(), case: case.to_owned(), what, error });
     };
-    let step = device.raw.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("step"),
-        size: size_of::<StepUniform>() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
+    let step = step_uniform(device);
     let tensor = |salt: u32, len: usize| {
         let tensor = Tensor::zeros(device, "operand", len);
         tensor.write(device, &values(salt, len));
@@ -261,7 +151,7 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     device.queue.write_buffer(&step, 0, bytemuck::bytes_of(&uniform));
 
     let parameter = Parameter { weight: tensor(1, len), gradient: tensor(2, len), momentum: tensor(3, len) };
-    let results = Tensor::zeros(device, "results", crate::column::RESULTS);
+    let results = Tensor::zeros(device, "results", RESULTS);
     let mut rec = Recorder::new(device, &step);
     layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
     rec.finish().submit(device)?;

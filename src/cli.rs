@@ -177,7 +177,7 @@ pub struct PredictArgs {
     #[arg(required = true, value_name = "IMAGE")]
     pub images: Vec<PathBuf>,
     /// Classes to name for each image.
-    #[arg(long, default_value_t = 5, value_parser = count())]
+    #[arg(long, default_value = "5", value_parser = count())]
     pub top: usize,
     /// How.
     #[command(flatten)]
@@ -225,6 +225,9 @@ pub struct DescribeArgs {
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
+    /// Micro-batches a step.
+    #[arg(long, default_value = "1", value_parser = count())]
+    pub accumulate: usize,
     /// Classes [default: 1000; tiny: 10].
     #[arg(long, value_parser = count())]
     pub classes: Option<usize>,
@@ -252,6 +255,12 @@ pub enum BenchCommand {
         /// Images a step [default: the network's own].
         #[arg(long, value_parser = count())]
         batch: Option<usize>,
+        /// Micro-batches a step.
+        #[arg(long, default_value = "1", value_parser = count())]
+        accumulate: usize,
+        /// Steps to time.
+        #[arg(long, default_value = "5", value_parser = count())]
+        steps: usize,
         /// Adapters by index or part of a name.
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
@@ -259,8 +268,17 @@ pub enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Single kernels.
+    /// Single kernels of every row, each checked against the CPU reference first; a JSON line each.
     Kernels {
+        /// The network.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Images at once.
+        #[arg(long, default_value = "32", value_parser = count())]
+        batch: usize,
+        /// Times each kernel is run; the median counts.
+        #[arg(long, default_value = "5", value_parser = count())]
+        repeats: usize,
         /// Adapters by index or part of a name [default: the best].
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
@@ -291,6 +309,15 @@ pub struct ShaderArgs {
     pub name: String,
     /// The row it runs for, as in conv3.
     pub row: Option<String>,
+    /// The network the row is of.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Adapter by index or part of a name [default: the best].
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
 }
 
 /// An error with its causes, a line each.

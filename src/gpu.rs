@@ -7,5 +7,5 @@ mod tensor;
 
 pub use adapter::{AdapterRow, Device, Profile, list, select};
 pub use kernel::{Binding, Const, SHADERS, assemble, reflect};
-pub use recorder::{Bind, Program, Recorder, Staging, grid};
+pub use recorder::{Bind, Program, Recorder, Staging, Timed, grid};
 pub use tensor::{Tensor, Texture};

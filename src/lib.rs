@@ -3,6 +3,7 @@
 //! The modules follow the data.
 
 pub mod alexnet;
+pub mod bench;
 pub mod cases;
 pub mod check;
 pub mod checkpoint;
@@ -28,10 +29,11 @@ pub mod reference;
 pub mod run;
 pub mod schedule;
 pub mod shape;
+pub mod solo;
 pub mod stub;
 pub mod train;
 pub mod weights;
 
-pub use stub::{bench, synth};
+pub use stub::synth;
 
 pub use error::{Error, Result};

@@ -142,22 +142,6 @@ pub mod data {
     }
 }
 
-pub mod bench {
-    use crate::error::Result;
-    use crate::gpu::Device;
-    use crate::net::Table;
-    use std::sync::Arc;
-    pub fn step(net: &'static Table, batch: usize, devices: &[Arc<Device>], json: bool) -> Result<String> {
-        todo!()
-    }
-    pub fn shader_text(name: &str, row: Option<&str>) -> Result<String> {
-        todo!()
-    }
-    pub fn kernels(devices: &[Arc<Device>], json: bool) -> Result<String> {
-        todo!()
-    }
-}
-
 pub mod synth {
     use crate::error::Result;
     use std::path::Path;

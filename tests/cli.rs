@@ -163,7 +163,9 @@ fn help_names_every_command_and_its_defaults() {
         assert!(help.contains(command), "{command}");
     }
     let help = done(folder.path(), &["train", "--help"]);
-    for default in ["alexnet]", "90;", "128;", "0.01;", "0.9]", "0.0005]", "0.5]", "a pass]", "3]", "shuffled]", "full]"] {
+    for default in
+        ["alexnet]", "90;", "128;", "0.01;", "0.9]", "0.0005]", "0.5]", "a pass]", "3]", "shuffled]", "full]"]
+    {
         assert!(help.contains(&format!("[default: {default}")), "{default}");
     }
 }
@@ -390,7 +392,8 @@ fn training_begins_with_given_weights() {
     let more = ["--weights", "old/step-0000002", "--lr", "0", "--dropout", "0"];
     let words = [&["train", "data", "--run", "new"][..], &SMALL, &more].concat();
     done(folder.path(), &words);
-    let json = |run: &str| -> Value { serde_json::from_str(&done(folder.path(), &["eval", run, "data", "--json"])).unwrap() };
+    let json =
+        |run: &str| -> Value { serde_json::from_str(&done(folder.path(), &["eval", run, "data", "--json"])).unwrap() };
     // The rate is 0 and the other dropout is made up for: the function in use is the same.
     let (old, new) = (json("old/step-0000002"), json("new"));
     assert!((old["logprob"].as_f64().unwrap() - new["logprob"].as_f64().unwrap()).abs() < 1e-5, "{old} {new}");

@@ -1,7 +1,8 @@
 //! The commands but `train`.
 
 use super::{
-    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, SynthArgs, UseArgs, train,
+    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
+    UseArgs, train,
 };
 use crate::data::{DataSet, Exif, Split};
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan};
+use crate::{bench, check, data, filters, gpu, plan, solo};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -33,7 +34,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Describe(args) => describe(&args)?,
         Command::Check(args) => return check_kernels(&args),
         Command::Bench(args) => measure(args)?,
-        Command::Shader(args) => say(&bench::shader_text(&args.name, args.row.as_deref())?)?,
+        Command::Shader(args) => print_shader(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,19 +216,30 @@ fn adapters() -> Result<()> {
     rows.iter().try_for_each(|row| say(&row.to_string()))
 }
 
+/// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
+fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
+    let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
+    Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
+}
+
+fn print_shader(args: &ShaderArgs) -> Result<()> {
+    let net = of_default_classes(args.net, None)?;
+    let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    let devices = gpu::select(args.adapters.as_deref(), 1)?;
+    say(&solo::shader(&devices[0], &net, batch, &args.name, args.row.as_deref())?)
+}
+
 fn describe(args: &DescribeArgs) -> Result<()> {
-    let own = if args.net.name == crate::alexnet::TINY.name { 10 } else { 1000 };
-    let defaults = recipe::defaults(args.net);
-    let net = Net::resolve(args.net, args.classes.unwrap_or(own), defaults.dropout as f32)?;
-    let batch = args.batch.unwrap_or(defaults.batch);
+    let net = of_default_classes(args.net, args.classes)?;
+    let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
-        return say(&plan::describe(&net, batch, 1, &[&Profile::webgpu()], &[name])?);
+        return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
     }
     let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
     let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
     let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
-    say(&plan::describe(&net, batch, 1, &profiles, &names)?)
+    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)
 }
 
 fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
@@ -246,17 +258,36 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 }
 
 fn measure(command: BenchCommand) -> Result<()> {
-    say(&match command {
-        BenchCommand::Step { net, batch, adapters, json } => {
+    match command {
+        BenchCommand::Step { net, batch, accumulate, steps, adapters, json } => {
             let devices = gpu::select(adapters.as_deref(), net.columns)?;
-            bench::step(net, batch.unwrap_or(recipe::defaults(net).batch), &devices, json)?
+            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let report = bench::step(&of_default_classes(net, None)?, &devices, images, accumulate, steps)?;
+            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
         }
-        BenchCommand::Kernels { adapters, json } => bench::kernels(&gpu::select(adapters.as_deref(), 1)?, json)?,
+        BenchCommand::Kernels { net, batch, repeats, adapters, json } => {
+            let mut said = Ok(());
+            for device in gpu::select(adapters.as_deref(), net.columns)? {
+                if !json {
+                    say(&device.describe())?;
+                }
+                bench::kernels(&of_default_classes(net, None)?, &device, batch, repeats, |report| {
+                    if said.is_ok() {
+                        let json = json.then(|| serde_json::to_string(report));
+                        said = json
+                            .transpose()
+                            .map_err(Into::into)
+                            .and_then(|j| say(&j.unwrap_or_else(|| report.to_string())));
+                    }
+                })?;
+            }
+            said
+        }
         BenchCommand::Loader { data, net, workers: option, json } => {
             let set = Arc::new(DataSet::open(&data, Split::Train)?);
-            loader_words(data::bench(&set, net.image, net.crop, workers(option), Exif::Apply)?, json)
+            say(&loader_words(data::bench(&set, net.image, net.crop, workers(option), Exif::Apply)?, json))
         }
-    })
+    }
 }
 
 fn loader_words(images_per_second: f64, json: bool) -> String {

@@ -119,6 +119,9 @@ pub fn reflect(text: &str) -> Result<Vec<Binding>, String> {
 
 /// A kernel compiled for a device.
 pub struct Compiled {
+    pub name: &'static str,
+    /// The whole WGSL.
+    pub text: String,
     pub pipeline: wgpu::ComputePipeline,
     pub bindings: Vec<Binding>,
 }
@@ -128,7 +131,7 @@ pub(super) type Pipelines = Mutex<HashMap<String, Arc<Compiled>>>;
 
 impl Device {
     /// The kernel with these constants, compiled once.
-    pub(super) fn kernel(&self, name: &str, consts: &[(&str, Const)]) -> Arc<Compiled> {
+    pub(super) fn kernel(&self, name: &'static str, consts: &[(&str, Const)]) -> Arc<Compiled> {
         let text = assemble(name, consts);
         let mut pipelines = self.pipelines.lock().expect("no holder panics");
         if let Some(found) = pipelines.get(&text) {
@@ -158,7 +161,7 @@ impl Device {
             },
             cache: None,
         });
-        let compiled = Arc::new(Compiled { pipeline, bindings });
+        let compiled = Arc::new(Compiled { name, text: text.clone(), pipeline, bindings });
         pipelines.insert(text, Arc::clone(&compiled));
         compiled
     }

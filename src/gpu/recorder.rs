@@ -13,6 +13,16 @@ pub enum Bind<'a> {
     Texture(&'a Texture),
 }
 
+impl Bind<'_> {
+    /// Bytes of a tensor. A texture is shared by operands of all sizes; the copy that fills it counts them.
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Tensor(tensor) => tensor.bytes(),
+            Self::Texture(_) => 0,
+        }
+    }
+}
+
 impl<'a> From<&'a Tensor> for Bind<'a> {
     fn from(tensor: &'a Tensor) -> Self {
         Self::Tensor(tensor)
@@ -26,9 +36,19 @@ impl<'a> From<&'a Texture> for Bind<'a> {
 }
 
 enum Command {
-    Dispatch { name: &'static str, kernel: Arc<Compiled>, group: wgpu::BindGroup, size: [u32; 3] },
+    Dispatch { kernel: Arc<Compiled>, group: wgpu::BindGroup, size: [u32; 3], bytes: u64 },
     Copy { from: Tensor, to: Tensor },
     Load { from: Tensor, to: Texture },
+}
+
+/// One command's time.
+#[derive(Clone, Copy, Debug)]
+pub struct Timed {
+    /// The kernel, or what kind of copy.
+    pub name: &'static str,
+    pub seconds: f64,
+    /// Of everything it binds, or reads and writes.
+    pub bytes: u64,
 }
 
 /// Commands recorded once, submitted each step.
@@ -104,25 +124,34 @@ impl Program {
         encoder.finish()
     }
 
-    /// Seconds each command takes alone, with its name, in order: for benchmarks.
+    /// Runs every command alone and times it, in order: for benchmarks.
     ///
     /// # Errors
     /// The device was lost.
-    pub fn time(&self, device: &Device) -> Result<Vec<(&'static str, f64)>> {
+    pub fn time(&self, device: &Device) -> Result<Vec<Timed>> {
         let mut times = Vec::with_capacity(self.commands.len());
         for command in self.commands.chunks(1) {
             device.wait()?;
             let start = Instant::now();
             device.queue.submit([self.encode(device, command)]);
             device.wait()?;
-            let name = match &command[0] {
-                Command::Dispatch { name, .. } => name,
-                Command::Copy { .. } => "copy",
-                Command::Load { .. } => "copy to texture",
+            let seconds = start.elapsed().as_secs_f64();
+            let (name, bytes) = match &command[0] {
+                Command::Dispatch { kernel, bytes, .. } => (kernel.name, *bytes),
+                Command::Copy { from, .. } => ("copy", 2 * from.bytes()),
+                Command::Load { from, .. } => ("copy to texture", 2 * from.bytes()),
             };
-            times.push((name, start.elapsed().as_secs_f64()));
+            times.push(Timed { name, seconds, bytes });
         }
         Ok(times)
+    }
+
+    /// Name and WGSL of every kernel, in the order they run.
+    pub fn kernels(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.commands.iter().filter_map(|command| match command {
+            Command::Dispatch { kernel, .. } => Some((kernel.name, kernel.text.as_str())),
+            Command::Copy { .. } | Command::Load { .. } => None,
+        })
     }
 }
 
@@ -184,7 +213,8 @@ impl<'a> Recorder<'a> {
             "{name}: {size:?} workgroups, {} are allowed along a dimension",
             self.device.profile.max_groups
         );
-        self.program.commands.push(Command::Dispatch { name, kernel, group, size });
+        let bytes = binds.iter().map(|(_, bind)| bind.bytes()).sum();
+        self.program.commands.push(Command::Dispatch { kernel, group, size, bytes });
     }
 
     /// Records an elementwise kernel over `items` items (`shaders/shared/each.wgsl`).

@@ -1,0 +1,220 @@
+//! Rates of a training step and of each kernel. Random input; every layer and the update are included.
+
+use crate::cases::{self, Case};
+use crate::check;
+use crate::data::Batch;
+use crate::error::{Error, Result};
+use crate::gpu::Device;
+use crate::layer::Layer;
+use crate::machine::{Machine, Settings};
+use crate::net::Net;
+use crate::random;
+use crate::recipe::{self, Figures, Init};
+use crate::solo::Solo;
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A training step's rate.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    pub net: String,
+    pub batch: usize,
+    pub adapters: Vec<String>,
+    /// Kernel family of each adapter.
+    pub kernels: Vec<String>,
+    /// Steps timed, after one that compiles the kernels and one that settles.
+    pub steps: usize,
+    /// Images a second, at the median step.
+    pub images_per_second: f64,
+    /// Seconds of the median, the fastest and the slowest step.
+    pub seconds: f64,
+    pub fastest: f64,
+    pub slowest: f64,
+    /// Seconds of the median step spent in kernels and their submission.
+    pub compute: f64,
+    /// Seconds of the median step spent in exchanges between columns.
+    pub exchange: f64,
+    /// Seconds a step waited for data; the input is ready, so none.
+    pub waiting: f64,
+    /// Seconds from the start to the end of the first step.
+    pub first_step: f64,
+}
+
+impl fmt::Display for StepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, batch {}, {} steps timed", self.net, self.batch, self.steps)?;
+        for (adapter, kernels) in self.adapters.iter().zip(&self.kernels) {
+            writeln!(f, "{adapter}, {kernels} kernels")?;
+        }
+        writeln!(
+            f,
+            "{:.1} images/s: {:.1} ms a step ({:.1} to {:.1}), compute {:.1}, exchange {:.1}, waiting for data {:.1}",
+            self.images_per_second,
+            self.seconds * 1e3,
+            self.fastest * 1e3,
+            self.slowest * 1e3,
+            self.compute * 1e3,
+            self.exchange * 1e3,
+            self.waiting * 1e3
+        )?;
+        write!(f, "first step after {:.1} s", self.first_step)
+    }
+}
+
+/// Pseudo-random pixels and labels.
+pub fn batch(net: &Net, images: usize) -> Batch {
+    let len = images * net.rows[0].x.len();
+    Batch {
+        side: net.table.crop,
+        pixels: (0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect(),
+        labels: (0..images as u32).map(|n| random::hash(&[2, n]) % net.classes as u32).collect(),
+    }
+}
+
+/// Uniform weights with the recipe's standard deviations, by a counter: equal on every machine.
+pub fn weights(net: &Net) -> Vec<Vec<f32>> {
+    let tensor = |(salt, tensor): (usize, &crate::net::Tensor)| {
+        let value = |i: usize| match recipe::init(net, Figures::Source, tensor) {
+            Init::Constant(value) => value,
+            Init::Normal(deviation) => {
+                let unit = f64::from(random::hash(&[salt as u32, i as u32])) / 2_147_483_648.0 - 1.0;
+                (unit * 3f64.sqrt() * f64::from(deviation)) as f32
+            }
+        };
+        (0..tensor.len()).map(value).collect()
+    };
+    net.tensors().iter().enumerate().map(tensor).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Times `steps` training steps of `net`.
+///
+/// # Errors
+/// As [`Machine::new`] and [`Machine::step`].
+pub fn step(net: &Net, devices: &[Arc<Device>], images: usize, accumulate: usize, steps: usize) -> Result<StepReport> {
+    let start = Instant::now();
+    let recipe = recipe::defaults(net.table);
+    let settings = Settings {
+        batch: images,
+        accumulate,
+        figures: Figures::Source,
+        momentum: recipe.momentum as f32,
+        decay: recipe.decay as f32,
+        seed: 0,
+    };
+    let mut machine = Machine::new(net, devices, settings)?;
+    machine.set_weights(&weights(net))?;
+    let batch = batch(net, images);
+    // Pure noise teaches nothing: a small rate keeps every value finite, at the same cost.
+    let rate = 1e-5;
+    machine.step(&batch, 1, rate)?;
+    let first_step = start.elapsed().as_secs_f64();
+    machine.step(&batch, 2, rate)?;
+    let mut seconds = Vec::with_capacity(steps);
+    let mut exchange = Vec::with_capacity(steps);
+    for step in 0..steps {
+        let start = Instant::now();
+        let outcome = machine.step(&batch, step as u64 + 3, rate)?;
+        seconds.push(start.elapsed().as_secs_f64());
+        exchange.push(outcome.exchange);
+    }
+    let (middle, exchange) = (median(seconds.clone()), median(exchange));
+    Ok(StepReport {
+        net: net.table.name.to_owned(),
+        batch: images,
+        adapters: devices.iter().map(|d| d.describe()).collect(),
+        kernels: devices.iter().map(|d| d.profile.family.to_string()).collect(),
+        steps,
+        images_per_second: images as f64 / middle,
+        seconds: middle,
+        fastest: seconds.iter().copied().fold(f64::INFINITY, f64::min),
+        slowest: seconds.iter().copied().fold(0.0, f64::max),
+        compute: middle - exchange,
+        exchange,
+        waiting: 0.0,
+        first_step,
+    })
+}
+
+/// One kernel of one row.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelReport {
+    pub row: String,
+    /// `forward` or `backward`.
+    pub pass: &'static str,
+    pub kernel: &'static str,
+    /// Median seconds of one run, submission included.
+    pub seconds: f64,
+    /// 2 · multiply-adds / second / 1e9, where the kernel is a product.
+    pub gflops: Option<f64>,
+    /// Bytes bound or copied / second / 1e9.
+    pub gigabytes: f64,
+}
+
+impl fmt::Display for KernelReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let gflops = self.gflops.map_or_else(String::new, |rate| format!("{rate:.1} GFLOP/s"));
+        write!(
+            f,
+            "{:<7} {:<9} {:<22} {:>9.3} ms {:>15} {:>8.1} GB/s",
+            self.row,
+            self.pass,
+            self.kernel,
+            self.seconds * 1e3,
+            gflops,
+            self.gigabytes
+        )
+    }
+}
+
+/// Checks every row of one column of `net` against the reference, then times its kernels `repeats` times.
+///
+/// # Errors
+/// A kernel that gives wrong numbers: its time would mean nothing.
+pub fn kernels(
+    net: &Net,
+    device: &Arc<Device>,
+    images: usize,
+    repeats: usize,
+    mut each: impl FnMut(&KernelReport),
+) -> Result<()> {
+    let mut seen: Vec<(Layer, crate::shape::Shape)> = Vec::new();
+    for case in cases::of(net, images) {
+        if seen.contains(&(case.layer, case.x)) {
+            continue;
+        }
+        seen.push((case.layer, case.x));
+        for checked in check::run(device, &Case { images: 1, ..case.clone() })? {
+            if !checked.passed() {
+                return Err(Error::Limit(format!("{checked}\nrun `alexnet check` and report its output")));
+            }
+        }
+        let solo = Solo::new(device, &case)?;
+        let adds = (case.layer.multiply_adds(case.x, solo.y_shape) * images) as f64;
+        for (pass, program) in [("forward", solo.forward()), ("backward", solo.backward())] {
+            program.submit(device)?;
+            let runs = (0..repeats).map(|_| program.time(device)).collect::<Result<Vec<_>>>()?;
+            for (i, timed) in runs[0].iter().enumerate() {
+                let seconds = median(runs.iter().map(|run| run[i].seconds).collect());
+                let product = ["forward", "backward_data", "backward_weight"]
+                    .iter()
+                    .any(|p| [format!("conv/{p}"), format!("lanes/{p}")].contains(&timed.name.to_owned()));
+                each(&KernelReport {
+                    row: case.name.clone(),
+                    pass,
+                    kernel: timed.name,
+                    seconds,
+                    gflops: product.then(|| 2.0 * adds / seconds / 1e9),
+                    gigabytes: timed.bytes as f64 / seconds / 1e9,
+                });
+            }
+        }
+    }
+    Ok(())
+}

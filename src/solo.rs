@@ -1,0 +1,217 @@
+//! A layer by itself, with everything it binds: for `check`, `bench kernels` and `shader`.
+
+use crate::cases::{self, Case};
+use crate::column::{Parameter, RESULTS, StepUniform};
+use crate::error::{Error, Result};
+use crate::gpu::{Device, Program, Recorder, SHADERS, Tensor};
+use crate::layers::{self, Io, Sgd};
+use crate::net::Net;
+use crate::plan;
+use crate::products::Scratch;
+use crate::random;
+use crate::shape::Shape;
+use std::sync::Arc;
+
+/// The row a layer by itself believes to be, which its dropout mask depends on.
+pub const ROW: usize = 3;
+
+/// `len` values in −1…1, a function of `salt` and their place.
+pub fn values(salt: u32, len: usize) -> Vec<f32> {
+    (0..len).map(|i| random::hash(&[salt, i as u32]) as f32 / 2_147_483_648.0 - 1.0).collect()
+}
+
+/// The buffer of a step's uniforms.
+pub fn step_uniform(device: &Device) -> wgpu::Buffer {
+    device.raw.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("step"),
+        size: size_of::<StepUniform>() as u64,
+        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+/// A case on a device: x, dy, weights and labels are fixed pseudo-random values.
+pub struct Solo {
+    device: Arc<Device>,
+    case: Case,
+    pub y_shape: Shape,
+    /// Images on the device, padding included.
+    pub batch: usize,
+    pub step: wgpu::Buffer,
+    /// `[C, H, W, images]`
+    pub x_values: Vec<f32>,
+    /// `[C, H, W, images]`
+    pub dy_values: Vec<f32>,
+    /// Weight, bias.
+    pub parameter_values: Vec<Vec<f32>>,
+    /// `[images]`
+    pub label_values: Vec<u32>,
+    x: Tensor,
+    pub y: Tensor,
+    dy: Tensor,
+    pub dx: Tensor,
+    saved: Tensor,
+    pub parameters: Vec<Parameter>,
+    labels: Tensor,
+    scores: Tensor,
+    pub totals: Tensor,
+    scratch: Scratch,
+}
+
+impl Solo {
+    /// Allocates and fills what `case` binds.
+    ///
+    /// # Errors
+    /// The layer's window does not fit, or the device was lost.
+    pub fn new(device: &Arc<Device>, case: &Case) -> Result<Self> {
+        let batch = case.images.next_multiple_of(device.profile.family.images());
+        let y_shape = case.layer.output(case.x).ok_or_else(|| Error::Shape {
+            row: case.name.clone(),
+            why: format!("its window does not fit {}", case.x),
+        })?;
+        let (x_values, dy_values) = (values(1, case.x.len() * case.images), values(2, y_shape.len() * case.images));
+        let params = case.layer.params(case.x);
+        let lengths = params.iter().map(|p| p.dims.iter().product());
+        let parameter_values: Vec<_> = lengths.zip(10..).map(|(len, salt)| values(salt, len)).collect();
+        let classes = case.x.len() as u32;
+        let label_values: Vec<_> = (0..case.images as u32).map(|n| random::hash(&[5, n]) % classes).collect();
+
+        let zeros = |name, len| Tensor::zeros(device, name, len);
+        let x = upload(device, "x", &x_values, case.images, batch);
+        let dy = upload(device, "dy", &dy_values, case.images, batch);
+        let y = if case.layer.in_place() { x.clone() } else { zeros("y", y_shape.len() * batch) };
+        let in_place = layers::backward_in_place(&case.layer);
+        let dx = if in_place { dy.clone() } else { zeros("dx", case.x.len() * batch) };
+        let parameter = |values: &Vec<f32>| {
+            let weight = zeros("weight", values.len());
+            weight.write(device, values);
+            Parameter { weight, gradient: zeros("gradient", values.len()), momentum: zeros("momentum", values.len()) }
+        };
+        let labels = zeros("labels", batch);
+        labels.write(device, &label_values);
+        let this = Self {
+            y_shape,
+            batch,
+            step: step_uniform(device),
+            x,
+            y,
+            dy,
+            dx,
+            saved: zeros("saved", y_shape.len() * batch),
+            parameters: parameter_values.iter().map(parameter).collect(),
+            labels,
+            scores: zeros("scores", 2 * batch),
+            totals: zeros("totals", RESULTS),
+            scratch: Scratch::new(
+                device,
+                plan::layer_needs(&case.layer, &device.profile, case.x, y_shape, batch),
+            ),
+            x_values,
+            dy_values,
+            parameter_values,
+            label_values,
+            device: Arc::clone(device),
+            case: case.clone(),
+        };
+        device.wait()?;
+        Ok(this)
+    }
+
+    fn io(&self) -> Io<'_> {
+        Io {
+            row: ROW,
+            layer: &self.case.layer,
+            x_shape: self.case.x,
+            y_shape: self.y_shape,
+            batch: self.batch,
+            x: self.x.clone(),
+            y: self.y.clone(),
+            saved: Some(self.saved.clone()),
+            parameters: &self.parameters,
+            scratch: &self.scratch,
+            labels: &self.labels,
+            scores: &self.scores,
+            totals: &self.totals,
+        }
+    }
+
+    /// The layer forward.
+    pub fn forward(&self) -> Program {
+        let mut rec = Recorder::new(&self.device, &self.step);
+        layers::forward(&mut rec, &self.io());
+        rec.finish()
+    }
+
+    /// The layer backward, dx included.
+    pub fn backward(&self) -> Program {
+        let mut rec = Recorder::new(&self.device, &self.step);
+        layers::backward(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        rec.finish()
+    }
+
+    /// What runs beside the layers: the arrangement of the batch, the exchange's addition and the update.
+    fn beside(&self) -> Program {
+        let mut rec = Recorder::new(&self.device, &self.step);
+        layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
+        layers::add(&mut rec, &self.dx, &self.x);
+        for parameter in &self.parameters {
+            layers::update(&mut rec, Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 }, parameter, &self.totals);
+        }
+        rec.finish()
+    }
+
+    /// A tensor of activations without the padding: `[C, H, W, images]`.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn download(&self, tensor: &Tensor) -> Result<Vec<f32>> {
+        let all = tensor.read(&self.device)?;
+        Ok(all.chunks(self.batch).flat_map(|row| &row[..self.case.images]).copied().collect())
+    }
+}
+
+/// `[len, images]` as `[len, batch]` on the device; padding is zero.
+fn upload(device: &Device, name: &str, data: &[f32], images: usize, batch: usize) -> Tensor {
+    let tensor = Tensor::zeros(device, name, data.len() / images * batch);
+    let padding = vec![0.0; batch - images];
+    let padded: Vec<f32> = data.chunks(images).flat_map(|row| row.iter().chain(&padding)).copied().collect();
+    tensor.write(device, &padded);
+    tensor
+}
+
+/// The WGSL of kernel `name` as it runs on `device`, in row `row` of `net` or in the first that uses it.
+///
+/// # Errors
+/// An unknown kernel or row, or a row that does not use the kernel: what there is instead.
+pub fn shader(device: &Arc<Device>, net: &Net, images: usize, name: &str, row: Option<&str>) -> Result<String> {
+    let Some((_, source)) = SHADERS.iter().find(|(n, _)| *n == name) else {
+        let names: Vec<_> = SHADERS.iter().map(|(n, _)| *n).collect();
+        return Err(Error::Usage(format!("there is no shader {name:?}; there are {}", names.join(", "))));
+    };
+    let mut rows: Vec<_> = cases::of(net, images);
+    if let Some(row) = row {
+        rows.retain(|case| case.name == row);
+        if rows.is_empty() {
+            let names: Vec<_> = net.rows.iter().map(|r| r.name).collect();
+            let (net, names) = (net.table.name, names.join(", "));
+            return Err(Error::Usage(format!("{net} has no row {row:?}; its rows are {names}")));
+        }
+    }
+    if name.starts_with("shared/") {
+        return Ok((*source).to_owned());
+    }
+    let mut used = Vec::new();
+    for case in &rows {
+        let solo = Solo::new(device, case)?;
+        for program in [solo.forward(), solo.backward(), solo.beside()] {
+            if let Some((_, text)) = program.kernels().find(|(n, _)| *n == name) {
+                return Ok(text.to_owned());
+            }
+            used.extend(program.kernels().map(|(n, _)| n));
+        }
+    }
+    used.sort_unstable();
+    used.dedup();
+    let place = row.unwrap_or(net.table.name);
+    Err(Error::Usage(format!("{place} runs no {name} on {}; it runs {}", device.describe(), used.join(", "))))
+}
