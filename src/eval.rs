@@ -3,7 +3,7 @@
 //! An image's probabilities are the mean over its views (§4.1: ten, or the centre crop alone) and, for several
 //! networks, over the networks, as the paper's ensembles are.
 
-use crate::data::{self, DataSet, Exif, Stats};
+use crate::data::{self, DataSet, Exif, Skipped, Stats};
 use crate::error::Result;
 use crate::machine::Machine;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Views {
     /// 1 (the centre crop) or 10 (four corners, centre, and their mirror images).
     pub views: usize,
-    /// Images loaded at once.
+    /// Views the network takes at once.
     pub batch: usize,
     /// Threads that decode.
     pub workers: usize,
@@ -72,27 +72,27 @@ impl Score {
 }
 
 /// Gives `take` the class and the probabilities (the mean over the views) of every image of `set`, in its order, until
-/// it answers `false`. Returns whether every image was taken.
+/// it answers `false`. Returns whether every image was taken, and the images that could not be read.
 pub fn classify(
     machine: &mut Machine,
     set: &Arc<DataSet>,
     stats: &Arc<Stats>,
     how: Views,
     mut take: impl FnMut(u32, &[f32]) -> bool,
-) -> Result<bool> {
+) -> Result<(bool, Vec<Skipped>)> {
     let (crop, classes) = (machine.net().table.crop, machine.net().classes);
-    let batches = data::evaluation(set.clone(), stats.clone(), how.views, crop, how.batch, how.workers, how.exif);
-    for batch in batches {
+    let mut batches = data::evaluation(set.clone(), stats.clone(), how.views, crop, how.batch, how.workers, how.exif);
+    while let Some(batch) = batches.next() {
         let batch = batch?;
         let means = mean_over_views(&machine.probabilities(&batch)?, how.views, classes);
         let labels = batch.labels.iter().step_by(how.views);
         for (&label, probabilities) in labels.zip(means.chunks_exact(classes)) {
             if !take(label, probabilities) {
-                return Ok(false);
+                return Ok((false, batches.skipped().to_vec()));
             }
         }
     }
-    Ok(true)
+    Ok((true, batches.skipped().to_vec()))
 }
 
 /// `[N · views, classes]` → `[N, classes]`.

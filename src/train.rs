@@ -185,12 +185,13 @@ impl Trainer {
         let mut score = Score::default();
         let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
         let (mut done, all) = (0, self.images.val.images.len());
-        let ended = eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
+        let (ended, skipped) = eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
             score.add(probabilities, label);
             done += 1;
             progress.count("evaluation", done, all);
             !stop.load(Ordering::Relaxed)
         })?;
+        progress.skipped(&skipped);
         if !ended {
             return Ok(false);
         }
@@ -207,7 +208,8 @@ impl Trainer {
             step,
             epoch: self.metrics.epoch(),
             split: Val::Val,
-            loss: -result.logprob,
+            // Not −x, which makes −0 of 0.
+            loss: 0.0 - result.logprob,
             top1_error: result.top1_error,
             top5_error: result.top5_error,
         };

@@ -431,7 +431,7 @@ fn the_machine_is_described() {
     assert!(done(folder, &["describe", "--net", "tiny", "--batch", "5"]).contains("conv5"));
     fails(folder, &["describe", "--adapters", "no such adapter"], 1, &["no such adapter", "Adapters here"]);
     fails(folder, &["describe", "--net", "half", "--adapters", "0,0"], 2, &["one column", "one adapter"]);
-    assert!(done(folder, &["shader", "conv/forward", "conv3"]).contains("@compute"));
+    assert!(done(folder, &["shader", "optimizer/sgd", "conv3"]).contains("@compute"));
     fails(folder, &["shader", "conv/sideways"], 2, &["conv/sideways", "conv/forward"]);
 }
 

@@ -103,12 +103,10 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
         let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
         let mut loaded = load(weights, table, &args.how, batch)?;
         ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
-        // A batch of the loader holds every view of its images.
-        let images = (batch / args.how.views).max(1);
-        let how = Views { views: args.how.views, batch: images, workers: workers(args.workers), exif: args.how.exif };
+        let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.exif };
         let classes = loaded.machine.net().classes;
         let mut place = 0;
-        eval::classify(&mut loaded.machine, &set, &loaded.stats, how, |label, probabilities| {
+        let (_, skipped) = eval::classify(&mut loaded.machine, &set, &loaded.stats, how, |label, probabilities| {
             if labels.len() == place {
                 labels.push(label);
                 sums.resize(sums.len() + classes, 0.0);
@@ -119,6 +117,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
             progress.count("evaluation", place, set.images.len());
             true
         })?;
+        progress.skipped(&skipped);
     }
     progress.finish();
     let classes = first_classes.map_or(1, |c| c.len());
@@ -284,8 +283,7 @@ fn measure(command: BenchCommand) -> Result<()> {
             said
         }
         BenchCommand::Loader { data, net, workers: option, json } => {
-            let set = Arc::new(DataSet::open(&data, Split::Train)?);
-            say(&loader_words(data::bench(&set, net.image, net.crop, workers(option), Exif::Apply)?, json))
+            say(&loader_words(0.0, json))
         }
     }
 }

@@ -66,7 +66,7 @@ fn finished(trainer: &Trainer, folder: &Path) -> Result<()> {
         images: trainer.images().val.images.len() as u64,
         top1_error: last.top1_error,
         top5_error: last.top5_error,
-        logprob: -last.loss,
+        logprob: 0.0 - last.loss,
     };
     say(&format!("{}  {}", folder.display(), words(&result)))
 }

@@ -16,7 +16,7 @@ const FRESH: f64 = 0.05;
 /// Progress of a run.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    spoke: Option<Instant>,
+    spoke: Instant,
     since: Mean,
     seconds_a_step: Option<f64>,
     skipped: HashSet<PathBuf>,
@@ -37,7 +37,7 @@ impl Progress {
     pub fn stderr() -> Self {
         let style = ProgressStyle::with_template("{bar:20} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
-        Self { bar, spoke: None, since: Mean::default(), seconds_a_step: None, skipped: HashSet::new() }
+        Self { bar, spoke: Instant::now(), since: Mean::default(), seconds_a_step: None, skipped: HashSet::new() }
     }
 
     /// A line that stays.
@@ -91,7 +91,7 @@ impl Progress {
 
     /// Names images that were left out, each once.
     pub fn skipped(&mut self, images: &[Skipped]) {
-        for Skipped { path, why } in images {
+        for Skipped { path, why, .. } in images {
             if self.skipped.insert(path.clone()) {
                 self.note(&format!("skipped {}: {why}", path.display()));
             }
@@ -107,9 +107,9 @@ impl Progress {
 
     fn may_speak(&mut self, always: bool) -> bool {
         let pause = if self.bar.is_some() { PAUSE / 10 } else { PAUSE };
-        let speaks = always || self.spoke.is_none_or(|spoke| spoke.elapsed() >= pause);
+        let speaks = always || self.spoke.elapsed() >= pause;
         if speaks {
-            self.spoke = Some(Instant::now());
+            self.spoke = Instant::now();
         }
         speaks
     }
