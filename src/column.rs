@@ -62,17 +62,17 @@ pub struct Parameter {
 }
 
 /// A cut of the rows where data crosses, seen from one column.
-struct Cut {
+pub struct Cut {
     /// The row that reads every column.
     before: usize,
-    /// This column's output above the cut, if it has one that others read.
-    output: Tensor,
+    /// This column's output above the cut.
+    pub output: Tensor,
     /// The whole input below the cut, every column's part; `None` where the column does not hold the row.
-    input: Option<Tensor>,
+    pub input: Option<Tensor>,
     /// The gradient of the whole input, after the rows below ran backward.
-    input_gradient: Option<Tensor>,
+    pub input_gradient: Option<Tensor>,
     /// Where the gradient of `output` belongs.
-    output_gradient: Tensor,
+    pub output_gradient: Tensor,
     /// Adds what arrived to `output_gradient`; empty where this column has no share of its own.
     add: Program,
 }
@@ -308,7 +308,8 @@ impl Column {
         self.update.submit(&self.device)
     }
 
-    fn cut(&self, before: usize) -> Option<&Cut> {
+    /// The cut above row `before`.
+    pub fn cut(&self, before: usize) -> Option<&Cut> {
         self.cuts.iter().find(|cut| cut.before == before)
     }
 

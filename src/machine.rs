@@ -200,9 +200,7 @@ impl Machine {
     pub fn step(&mut self, batch: &Batch, step: u64, rate: f32) -> Result<Outcome> {
         self.exchange = 0.0;
         self.gradients_of(batch, step, rate)?;
-        for column in &self.columns {
-            column.update()?;
-        }
+        self.run(&Phase::Update)?;
         let [loss, top1, top5] = self.results(step, rate)?;
         let mean = |sum: f32| f64::from(sum) / batch.len() as f64;
         Ok(Outcome { loss: mean(loss), top1_error: mean(top1), top5_error: mean(top5), exchange: self.exchange })
@@ -225,7 +223,7 @@ impl Machine {
                 ..StepUniform::default()
             };
             self.load(batch, first, uniform)?;
-            for phase in &phases {
+            for phase in phases.iter().filter(|phase| **phase != Phase::Update) {
                 self.run(phase)?;
             }
         }
@@ -252,7 +250,11 @@ impl Machine {
         Ok(())
     }
 
-    fn run(&mut self, phase: &Phase) -> Result<()> {
+    /// Runs one phase of the plan on every column.
+    ///
+    /// # Errors
+    /// A device was lost.
+    pub fn run(&mut self, phase: &Phase) -> Result<()> {
         match phase {
             Phase::Forward(rows) => {
                 let segment = self.segment(rows.start);
@@ -267,8 +269,7 @@ impl Machine {
                 self.exchange(|from, to| from.scatter(*before, to))?;
                 self.columns.iter().try_for_each(|column| column.add(*before))
             }
-            // After the last micro-batch, in `step`.
-            Phase::Update => Ok(()),
+            Phase::Update => self.columns.iter().try_for_each(Column::update),
         }
     }
 

@@ -11,6 +11,8 @@ pub mod lrn;
 mod pass;
 pub mod pool;
 pub mod relu;
+#[cfg(test)]
+mod tests;
 
 pub use pass::{Pass, run};
 

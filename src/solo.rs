@@ -46,7 +46,7 @@ pub struct Solo {
     pub parameter_values: Vec<Vec<f32>>,
     /// `[images]`
     pub label_values: Vec<u32>,
-    x: Tensor,
+    pub x: Tensor,
     pub y: Tensor,
     dy: Tensor,
     pub dx: Tensor,
@@ -150,7 +150,7 @@ impl Solo {
     }
 
     /// What runs beside the layers: the arrangement of the batch, the exchange's addition and the update.
-    fn beside(&self) -> Program {
+    pub fn beside(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
         layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
         layers::add(&mut rec, &self.dx, &self.x);

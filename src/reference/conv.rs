@@ -1,4 +1,4 @@
-//! Convolution: y[o, p, q, n] = b[o] + Σ w[o, c, i, j] · x[c, S·p + i − pad, S·q + j − pad, n], with x zero outside.
+//! Convolution: `y[o, p, q, n] = b[o] + Σ w[o, c, i, j] · x[c, S·p + i − pad, S·q + j − pad, n]`, with x zero outside.
 
 use super::{Gradients, Values};
 use crate::layer::Conv;

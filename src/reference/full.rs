@@ -1,4 +1,4 @@
-//! Fully connected: y[o, n] = b[o] + Σ w[o, i] · x[i, n], where i counts the input in C, H, W order.
+//! Fully connected: `y[o, n] = b[o] + Σ w[o, i] · x[i, n]`, where i counts the input in C, H, W order.
 
 use super::{Gradients, Values};
 

@@ -1,12 +1,12 @@
-//! Softmax and the multinomial log-loss: y[k] = exp(x[k]) / Σ exp(x), and the loss is the mean of −ln y[label].
+//! Softmax and the multinomial log-loss: `y[k] = exp(x[k]) / Σ exp(x)`, and the loss is the mean of `−ln y[label]`.
 
 use super::{Context, Values};
 
 pub(super) fn forward(x: &Values, y: &mut Values) {
     for n in 0..x.images {
-        let log_sum = log_sum_exp(x, n);
+        let (largest, sum) = exponentials(x, n);
         for k in 0..x.shape.len() {
-            y.data[k * x.images + n] = (logit(x, k, n) - log_sum).exp();
+            y.data[k * x.images + n] = (logit(x, k, n) - largest).exp() / sum;
         }
     }
 }
@@ -25,8 +25,11 @@ pub(super) fn backward(y: &Values, ctx: &Context) -> Values {
 ///
 /// It is computed from the logits, as a probability may vanish in f64 where its logarithm does not.
 pub fn loss(x: &Values, ctx: &Context) -> f64 {
-    let labels = ctx.labels.iter().enumerate();
-    labels.map(|(n, &label)| log_sum_exp(x, n) - logit(x, label as usize, n)).sum::<f64>() / ctx.total as f64
+    let of_image = |(n, &label): (usize, &u32)| {
+        let (largest, sum) = exponentials(x, n);
+        largest - logit(x, label as usize, n) + sum.ln()
+    };
+    ctx.labels.iter().enumerate().map(of_image).sum::<f64>() / ctx.total as f64
 }
 
 /// Images of the logits (or probabilities) `x` for which at least `k` classes come before the label: larger, or equal
@@ -43,8 +46,9 @@ fn logit(x: &Values, class: usize, n: usize) -> f64 {
     x.data[class * x.images + n]
 }
 
-fn log_sum_exp(x: &Values, n: usize) -> f64 {
+/// The largest logit of image `n`, and Σ exp(logit − largest).
+fn exponentials(x: &Values, n: usize) -> (f64, f64) {
     let logits = || (0..x.shape.len()).map(|k| logit(x, k, n));
     let largest = logits().fold(f64::NEG_INFINITY, f64::max);
-    largest + logits().map(|v| (v - largest).exp()).sum::<f64>().ln()
+    (largest, logits().map(|v| (v - largest).exp()).sum())
 }

@@ -152,10 +152,14 @@ def step(net, images, p):
 
 def save(name, tensors):
     arrays = {key: t.contiguous().numpy() for key, t in tensors.items()}
-    save_file(arrays, HERE / name, {"command": COMMAND, "torch": torch.__version__, "numpy": np.__version__})
+    # One entry: safetensors writes several in any order.
+    made_by = f"{COMMAND} (torch {torch.__version__}, numpy {np.__version__})"
+    save_file(arrays, HERE / name, {"made_by": made_by})
+    (HERE / name).chmod(0o644)
 
 
 def main():
+    torch.set_num_threads(1)  # so that sums have one order
     tiny = Net(2, 64, 5, 2, (32, 64, 64, 64, 64), 3, 256, 10)
     cases = {"plain": 0.0, "dropout": 0.5}
     save("tiny.safetensors", {f"{case}.{key}": t for case, p in cases.items() for key, t in step(tiny, 8, p).items()})

@@ -1,0 +1,74 @@
+//! Every kernel × every tile × every case against the CPU reference, on every adapter here.
+
+mod common;
+
+use alexnet::check;
+use alexnet::gpu::{Device, Profile};
+use std::sync::Arc;
+
+fn check_all(device: &Arc<Device>) {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    let passed = check::all(device, |checked| {
+        count += 1;
+        if !checked.passed() {
+            wrong.push(checked.to_string());
+        }
+    })
+    .unwrap();
+    assert!(count > 300, "{count} comparisons");
+    assert!(passed && wrong.is_empty(), "{}:\n{}", device.describe(), wrong.join("\n"));
+}
+
+#[test]
+fn every_kernel_equals_the_reference() {
+    for device in common::devices() {
+        check_all(&device);
+    }
+}
+
+/// A binding too small for the weights, as `half`'s fc6 is for 128 MiB: products run over ranges of output maps.
+#[test]
+fn products_over_ranges_equal_the_reference() {
+    for device in common::devices() {
+        let small = Profile { max_binding: 160 << 10, ..device.profile.clone() };
+        let device = device.with_profile(small);
+        for name in ["full, 65 images", "full, whole tiles", "conv 5×5, 48 maps"] {
+            let mut case = alexnet::cases::odd().into_iter().find(|c| c.name == name).unwrap();
+            case.images = case.images.min(8);
+            if let alexnet::layer::Layer::Full(full) = &mut case.layer {
+                full.units = 200;
+            }
+            let weights: usize = case.layer.params(case.x)[0].dims.iter().product();
+            assert!((weights * 4) as u64 > device.profile.max_binding, "{name} is bound whole");
+            for checked in check::run(&device, &case).unwrap() {
+                assert!(checked.passed(), "{}: {checked}", device.describe());
+            }
+        }
+    }
+}
+
+/// NaN and infinity pass ReLU and pooling, whatever a compiler thinks of them.
+#[test]
+fn nan_is_passed_on() {
+    use alexnet::cases::Case;
+    use alexnet::layer::{Layer, MaxPool};
+    use alexnet::shape::Shape;
+    use alexnet::solo::Solo;
+    for device in common::devices() {
+        for layer in [Layer::Relu, Layer::MaxPool(MaxPool { window: 3, stride: 2 })] {
+            let case = Case { name: "nan".to_owned(), layer, x: Shape::new(1, 3, 3), images: 2 };
+            let solo = Solo::new(&device, &case).unwrap();
+            // Image 0 holds a NaN in the middle, image 1 an infinity.
+            let mut x = vec![0.5f32; 9 * solo.batch];
+            x[4 * solo.batch] = f32::NAN;
+            x[4 * solo.batch + 1] = f32::INFINITY;
+            solo.x.write(&device, &x);
+            solo.forward().submit(&device).unwrap();
+            let y = solo.download(&solo.y).unwrap();
+            let middle = if layer == Layer::Relu { 8 } else { 0 };
+            assert!(y[middle].is_nan(), "{layer:?} on {}: {y:?}", device.describe());
+            assert_eq!(y[middle + 1], f32::INFINITY, "{layer:?} on {}", device.describe());
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Whole training steps on every adapter: against the reference, against PyTorch, over ten steps, and when they fail.
+
+mod common;
+
+use alexnet::alexnet::{ALEXNET, HALF, TINY};
+use alexnet::check::nmse;
+use alexnet::data::Batch;
+use alexnet::error::Error;
+use alexnet::gpu::Device;
+use alexnet::machine::{Machine, Settings};
+use alexnet::net::{Net, Table};
+use alexnet::recipe::Figures;
+use alexnet::reference;
+use common::golden::{Golden, near};
+use common::{adapters, devices, seeded};
+use std::sync::Arc;
+
+/// Seed and step of the masks in the golden file.
+const TRAIN: (u64, u32) = (7 + (5 << 32), 3);
+
+fn settings(batch: usize) -> Settings {
+    Settings { batch, accumulate: 1, figures: Figures::Source, momentum: 0.9, decay: 0.0005, seed: TRAIN.0 }
+}
+
+fn machine(net: &Net, device: &Arc<Device>, batch: usize) -> Machine {
+    let mut machine = Machine::new(net, std::slice::from_ref(device), settings(batch)).unwrap();
+    machine.set_weights(&seeded::weights(net)).unwrap();
+    machine
+}
+
+#[test]
+fn a_step_of_tiny_equals_the_reference_and_pytorch() {
+    let golden = Golden::open("tiny.safetensors");
+    for device in devices() {
+        for (case, p) in [("plain", 0.0), ("dropout", 0.5)] {
+            let net = Net::resolve(&TINY, 10, p).unwrap();
+            let batch = seeded::batch(&net, 8);
+            let mut machine = machine(&net, &device, 8);
+            let outcome = machine.step(&batch, u64::from(TRAIN.1), 1e-3).unwrap();
+            let weights = seeded::widen(&seeded::weights(&net));
+            let pass = reference::run(&net, &weights, &batch, Some(TRAIN), true);
+            near("loss", outcome.loss, pass.loss, 1e-5 * pass.loss);
+            near("top-1 error", outcome.top1_error, pass.top1_error, 1e-12);
+            near("top-5 error", outcome.top5_error, pass.top5_error, 1e-12);
+            near("PyTorch's loss", outcome.loss, golden.scalar(&format!("{case}.loss")), 1e-5 * pass.loss);
+            let found = machine.gradients().unwrap();
+            for ((tensor, found), expected) in net.tensors().iter().zip(&found).zip(&pass.gradients) {
+                let error = nmse(found, expected);
+                assert!(error < 1e-9, "{case}, {} on {}: {error:e}", tensor.name, device.describe());
+                let wide: Vec<f64> = found.iter().copied().map(f64::from).collect();
+                golden.check_gradient(&format!("{case}.{}", tensor.name), &wide, 1e-3);
+            }
+            let (mut w, mut v) = (weights[0].clone(), vec![0.0; weights[0].len()]);
+            reference::sgd(&mut w, &mut v, &pass.gradients[0], 1e-3, 0.9, 0.0005);
+            assert!(nmse(&machine.weights().unwrap()[0], &w) < 1e-12);
+            assert!(nmse(&machine.momenta().unwrap()[0], &v) < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn alexnet_answers_as_in_pytorch() {
+    for device in devices() {
+        let net = Net::resolve(&ALEXNET, 1000, 0.5).unwrap();
+        let mut machine = machine(&net, &device, 2);
+        let found = machine.probabilities(&seeded::batch(&net, 2)).unwrap();
+        let expected = Golden::open("full.safetensors").get("alexnet");
+        let error = nmse(&found, &expected);
+        assert!(error < 1e-9, "{}: {error:e}", device.describe());
+        for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            near(&format!("probability {i}"), f64::from(*found), *expected, 1e-4 * expected);
+        }
+    }
+}
+
+/// Ten steps on one batch, pinned: what these kernels gave on the day they were written, on llvmpipe.
+#[test]
+fn ten_losses() {
+    const LOSSES: [f64; 10] = [0.0; 10];
+    for device in devices() {
+        let net = Net::resolve(&TINY, 10, 0.5).unwrap();
+        let batch = seeded::batch(&net, 32);
+        let mut machine = machine(&net, &device, 32);
+        let losses: Vec<_> = (1..=10).map(|step| machine.step(&batch, step, 2e-3).unwrap().loss).collect();
+        for (step, (found, pinned)) in (1..).zip(losses.iter().zip(LOSSES)) {
+            assert!((found - pinned).abs() < 1e-3 * pinned, "step {step} on {}: {losses:?}", device.describe());
+        }
+    }
+}
+
+#[test]
+fn one_batch_is_overfitted() {
+    for device in devices() {
+        let net = Net::resolve(&TINY, 10, 0.0).unwrap();
+        let batch = seeded::batch(&net, 16);
+        let mut machine = machine(&net, &device, 16);
+        let first = machine.step(&batch, 1, 2e-3).unwrap().loss;
+        let last = (2..=60).map(|step| machine.step(&batch, step, 2e-3).unwrap()).last().unwrap();
+        assert!(last.loss < 0.05 && last.top1_error == 0.0, "{}: {first} to {last:?}", device.describe());
+        // In use, too: the probabilities are those of the images learned.
+        let probabilities = machine.probabilities(&batch).unwrap();
+        for (image, &label) in probabilities.chunks(10).zip(&batch.labels) {
+            assert!(image[label as usize] > 0.9, "{image:?} for {label}");
+        }
+    }
+}
+
+#[test]
+fn nan_stops_the_step_and_is_named() {
+    for device in devices() {
+        let net = Net::resolve(&TINY, 10, 0.5).unwrap();
+        let batch = seeded::batch(&net, 4);
+        let mut broken = seeded::weights(&net);
+        broken[0][5] = f32::NAN;
+        let mut machine = machine(&net, &device, 4);
+        machine.set_weights(&broken).unwrap();
+        let error = machine.step(&batch, 7, 0.01).unwrap_err();
+        assert!(matches!(&error, Error::Diverged(why) if why.contains("step 7") && why.contains("1e-2")), "{error}");
+        // A rate that throws the weights to infinity.
+        let mut machine = self::machine(&net, &device, 4);
+        let error = (1..20).find_map(|step| machine.step(&batch, step, 1e30).err()).expect("it diverges");
+        assert!(matches!(error, Error::Diverged(_)), "{error}");
+    }
+}
+
+/// `half`'s fc6 (151 MB) and 2,000 classes under WebGPU's default limits: 128 MiB a binding, 256 MiB a buffer.
+#[test]
+fn half_runs_within_default_limits() {
+    let Some(row) = adapters().into_iter().next() else { return };
+    let net = Net::resolve(&HALF, 2000, 0.5).unwrap();
+    let device = row.open_with_default_limits().unwrap();
+    assert_eq!(device.raw.limits().max_storage_buffer_binding_size, 128 << 20);
+    let batch = seeded::batch(&net, 2);
+    let weights = seeded::weights(&net);
+    let mut machine = machine(&net, &device, 2);
+    let outcome = machine.step(&batch, 1, 1e-3).unwrap();
+    let pass = reference::run(&net, &seeded::widen(&weights), &batch, Some((TRAIN.0, 1)), false);
+    near("loss", outcome.loss, pass.loss, 1e-4 * pass.loss);
+    let after = machine.weights().unwrap();
+    let fc6 = net.tensors().iter().position(|t| t.name == "fc6.weight").unwrap();
+    assert!(after[fc6] != weights[fc6] && after[fc6].iter().all(|w| w.is_finite()));
+    // Both ends of the tensor moved: every range was bound.
+    let moved = |range: std::ops::Range<usize>| range.clone().any(|i| after[fc6][i] != weights[fc6][i]);
+    let len = weights[fc6].len();
+    assert!(moved(0..len / 8) && moved(len - len / 8..len));
+}
+
+/// A batch that no binding could hold whole still runs, as micro-batches.
+#[test]
+fn large_batches_run_as_micro_batches() {
+    fn net(table: &'static Table) -> Net {
+        Net::resolve(table, 10, 0.5).unwrap()
+    }
+    let Some(device) = devices().into_iter().next() else { return };
+    let small = alexnet::gpu::Profile { max_binding: 4 << 20, ..device.profile.clone() };
+    let device = device.with_profile(small);
+    let machine = machine(&net(&TINY), &device, 200);
+    assert!(machine.plan().micro_batches > 1);
+    drop(machine);
+    let batch: Batch = seeded::batch(&net(&TINY), 200);
+    let mut machine = self::machine(&net(&TINY), &device, 200);
+    assert!(machine.step(&batch, 1, 1e-3).unwrap().loss.is_finite());
+}
