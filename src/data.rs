@@ -43,5 +43,3 @@ impl Batch {
         self.labels.is_empty()
     }
 }
-
-pub use crate::stub::data::*;

@@ -149,7 +149,8 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
     run(&["predict", "w"], &["<IMAGE>"]);
     run(&["filters", "w", "out.jpg"], &[".png"]);
     run(&["synth", "d", "--classes", "11"], &["11", "10"]);
-    run(&["bench", "everything"], &["step", "kernels", "loader"]);
+    run(&["bench", "everything"], &["everything"]);
+    run(&["bench"], &["step", "kernels", "loader"]);
     assert_eq!(names(folder.path()), [""; 0], "a usage error wrote something");
 }
 
