@@ -50,6 +50,15 @@ impl Run {
         Ok(Self { folder, config })
     }
 
+    /// Takes back what [`Run::create`] and the preparation of a run wrote; the folder goes where nothing else is in it.
+    pub fn discard(&self) {
+        for file in [CONFIG, METRICS, STATS] {
+            // What cannot be removed is no worse than before; the error that led here is the one to report.
+            let _ = fs::remove_file(self.folder.join(file));
+        }
+        let _ = fs::remove_dir(&self.folder);
+    }
+
     /// Opens a run to resume it.
     ///
     /// # Errors
@@ -85,7 +94,7 @@ impl Run {
     pub fn write_stats(&self, stats: &Stats) -> Result<()> {
         let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
         let arrays = BTreeMap::from([("mean".to_owned(), mean)]);
-        Weights { colour: stats.colour.clone(), arrays, ..Weights::default() }.write(&self.folder.join(STATS))
+        Weights { colour: stats.colour, arrays, ..Weights::default() }.write(&self.folder.join(STATS))
     }
 }
 

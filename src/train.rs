@@ -36,8 +36,8 @@ pub struct Images {
 pub enum End {
     /// All steps are done, and the last checkpoint is written.
     Finished(PathBuf),
-    /// Stopped on demand after a whole step; the checkpoint to go on from.
-    Interrupted(PathBuf),
+    /// Stopped on demand after a whole step; the checkpoint to go on from, if there is one yet.
+    Interrupted(Option<PathBuf>),
 }
 
 /// A run about to begin or go on.
@@ -89,11 +89,6 @@ impl Trainer {
         self.metrics.evaluations()
     }
 
-    /// The images of the run.
-    pub fn images(&self) -> &Images {
-        &self.images
-    }
-
     /// The command that goes on with the run.
     pub fn how_to_resume(&self) -> String {
         let (data, folder) = (self.run.config.data.path.display(), self.run.folder.display());
@@ -121,8 +116,10 @@ impl Trainer {
                 self.save(progress)?;
             }
         }
-        let folder = checkpoint::folder(&self.run.folder, self.state.step);
-        Ok(if is_finished(&self.run, &self.state) { End::Finished(folder) } else { End::Interrupted(folder) })
+        if is_finished(&self.run, &self.state) {
+            return Ok(End::Finished(checkpoint::folder(&self.run.folder, self.state.step)));
+        }
+        Ok(End::Interrupted(checkpoint::latest(&self.run.folder)?))
     }
 
     /// What to tell whoever sees `error` end the run: where it stands and how to go on.
@@ -185,12 +182,13 @@ impl Trainer {
         let mut score = Score::default();
         let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
         let (mut done, all) = (0, self.images.val.images.len());
-        let (ended, skipped) = eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
-            score.add(probabilities, label);
-            done += 1;
-            progress.count("evaluation", done, all);
-            !stop.load(Ordering::Relaxed)
-        })?;
+        let (ended, skipped) =
+            eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
+                score.add(probabilities, label);
+                done += 1;
+                progress.count("evaluation", done, all);
+                !stop.load(Ordering::Relaxed)
+            })?;
         progress.skipped(&skipped);
         if !ended {
             return Ok(false);

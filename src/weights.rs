@@ -57,7 +57,7 @@ impl Weights {
             net: Some(net.table.name.to_owned()),
             classes: Some(classes.to_vec()),
             dropout: Some(net.dropout),
-            colour: stats.colour.clone(),
+            colour: stats.colour,
             arrays,
         }
     }
@@ -165,7 +165,7 @@ impl Weights {
         match self.arrays.get(MEAN) {
             None => Ok(None),
             Some(mean) if mean.dims == expected => {
-                Ok(Some(Stats { size, mean: mean.data.clone(), colour: self.colour.clone() }))
+                Ok(Some(Stats { size, mean: mean.data.clone(), colour: self.colour }))
             }
             Some(mean) => Err(self.wrong_shape(table.name, MEAN, &mean.dims, &expected)),
         }

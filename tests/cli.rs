@@ -421,6 +421,51 @@ fn folders_that_are_no_data_set_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn a_run_folder_that_cannot_be_written_is_refused() {
+    let folder = fresh();
+    fs::write(folder.path().join("plain"), "").unwrap();
+    for (run, part) in [("plain", "is a file"), ("plain/run", "plain/run")] {
+        fails(folder.path(), &["train", "data", "--net", "tiny", "--steps", "1", "--run", run], 1, &[part]);
+    }
+    assert_eq!(names(folder.path()), ["data", "plain"]);
+}
+
+#[test]
+fn unreadable_training_images_are_skipped_and_named() {
+    let folder = fresh();
+    let bad = folder.path().join(image(folder.path(), "train", 1));
+    fs::write(&bad, "no image").unwrap();
+    let out =
+        output(folder.path(), &["train", "data", "--net", "tiny", "--batch", "8", "--steps", "3", "--run", "run"]);
+    let message = String::from_utf8(out.stderr).unwrap();
+    assert_eq!(out.status.code(), Some(0), "{message}");
+    let named = message
+        .lines()
+        .filter(|l| l.starts_with("skipped ") && l.contains(&*bad.file_name().unwrap().to_string_lossy()));
+    assert_eq!(named.count(), 1, "{message}");
+    // A class with no readable image ends the run before it begins, and leaves nothing behind.
+    for entry in fs::read_dir(bad.parent().unwrap()).unwrap() {
+        fs::write(entry.unwrap().path(), "no image").unwrap();
+    }
+    fails(folder.path(), &["train", "data", "--net", "tiny", "--steps", "1", "--run", "new"], 1, &["train"]);
+    assert_eq!(names(folder.path()), ["data", "run"]);
+}
+
+#[test]
+fn eval_compares_the_classes() {
+    let folder = fresh();
+    let run = trained().join("run").to_string_lossy().into_owned();
+    copy(&folder.path().join("data/val"), &folder.path().join("other/val"));
+    let class = folder.path().join("other/val").join(&names(&folder.path().join("other/val"))[0]);
+    copy(&class, &folder.path().join("other/val/novelty"));
+    fails(folder.path(), &["eval", &run, "other"], 1, &["weights.safetensors", "[3]", "[4]", "novelty"]);
+    // Some of the classes are enough.
+    fs::remove_dir_all(folder.path().join("other/val/novelty")).unwrap();
+    fs::remove_dir_all(class).unwrap();
+    assert!(done(folder.path(), &["eval", &run, "other"]).contains("4 images"));
+}
+
+#[test]
 fn the_machine_is_described() {
     let folder = trained();
     let adapters = done(folder, &["adapters"]);

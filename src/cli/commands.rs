@@ -53,22 +53,27 @@ pub(super) fn workers(option: Option<usize>) -> usize {
     option.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
 }
 
-/// `classes` that the weights know; the data's where the weights name none.
+/// The validation images, numbered by the classes that the weights know; by the data's where the weights name none.
 fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSet> {
-    if let Some(classes) = &weights.classes {
-        return Ok(DataSet::open_with_classes(root, Split::Val, classes)?);
+    let classes = match &weights.classes {
+        Some(classes) => classes.clone(),
+        // Numbers mean the same classes only where both sides count them alike: by the folders of the training set.
+        None if root.join("train").is_dir() => DataSet::open(root, Split::Train)?.classes,
+        None => DataSet::open(root, Split::Val)?.classes,
+    };
+    let own = DataSet::open(root, Split::Val)?.classes;
+    let unknown = own.iter().find(|name| !classes.contains(name));
+    if classes.len() == net.classes && unknown.is_none() {
+        return Ok(DataSet::open_with_classes(root, Split::Val, &classes)?);
     }
-    // Numbers mean the same classes only where both sides count them alike: by the folders of the training set.
-    let split = if root.join("train").is_dir() { Split::Train } else { Split::Val };
-    let classes = DataSet::open(root, split)?.classes;
-    if classes.len() != net.classes {
-        return Err(Error::Checkpoint {
-            path: weights.path.clone(),
-            why: format!("knows {} classes, {} has {}", net.classes, root.display(), classes.len()),
-        }
-        .into());
-    }
-    Ok(DataSet::open_with_classes(root, Split::Val, &classes)?)
+    let (path, knows, has) = (weights.path.clone(), net.classes, own.len().max(classes.len()));
+    let names =
+        unknown.map_or_else(String::new, |name| format!(", `{name}` among them, which the weights do not know"));
+    let why = format!(
+        "the last layer's bias has shape [{knows}], one value a class; {} needs [{has}]: it has {has} classes{names}",
+        root.display()
+    );
+    Err(Error::Checkpoint { path, why }.into())
 }
 
 /// Trained weights on their machine, for use.
@@ -147,14 +152,13 @@ fn ensure_same_classes(first: &[String], classes: &[String], file: &Path) -> Res
     .into())
 }
 
-pub(super) fn words(result: &Evaluation) -> String {
-    format!(
-        "{} images  top-1 error {:.2} %  top-5 error {:.2} %  log-probability {:.4}",
-        result.images,
-        100.0 * result.top1_error,
-        100.0 * result.top5_error,
-        result.logprob
-    )
+/// The three numbers of an evaluation, errors as fractions.
+pub(super) fn errors(top1: f64, top5: f64, logprob: f64) -> String {
+    format!("top-1 error {:.2} %  top-5 error {:.2} %  log-probability {logprob:.4}", 100.0 * top1, 100.0 * top5)
+}
+
+fn words(result: &Evaluation) -> String {
+    format!("{} images  {}", result.images, errors(result.top1_error, result.top5_error, result.logprob))
 }
 
 fn predict(args: &PredictArgs) -> Result<()> {
@@ -282,9 +286,7 @@ fn measure(command: BenchCommand) -> Result<()> {
             }
             said
         }
-        BenchCommand::Loader { data, net, workers: option, json } => {
-            say(&loader_words(0.0, json))
-        }
+        BenchCommand::Loader { data, net, workers: option, json } => say(&loader_words(0.0, json)),
     }
 }
 

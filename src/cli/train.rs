@@ -1,12 +1,11 @@
 //! `train`: from what was typed to a run.
 
 use super::TrainArgs;
-use super::commands::{say, words, workers};
+use super::commands::{errors, say, workers};
 use crate::alexnet;
 use crate::checkpoint;
 use crate::data::{Augment, DataSet, Exif, Order, Split, steps_per_pass};
 use crate::error::Error;
-use crate::eval::Evaluation;
 use crate::gpu;
 use crate::net::Table;
 use crate::recipe::{self, Figures};
@@ -50,7 +49,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Ok(End::Interrupted(folder)) => {
-            progress.note(&format!("interrupted; saved {}\n{}", folder.display(), trainer.how_to_resume()));
+            let saved = folder.map_or_else(String::new, |folder| format!("; saved {}", folder.display()));
+            progress.note(&format!("interrupted{saved}\n{}", trainer.how_to_resume()));
             Ok(ExitCode::from(INTERRUPTED))
         }
         Err(e) => {
@@ -61,14 +61,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
 }
 
 fn finished(trainer: &Trainer, folder: &Path) -> Result<()> {
-    let Some(last) = trainer.evaluations().last() else { return say(&folder.display().to_string()) };
-    let result = Evaluation {
-        images: trainer.images().val.images.len() as u64,
-        top1_error: last.top1_error,
-        top5_error: last.top5_error,
-        logprob: 0.0 - last.loss,
-    };
-    say(&format!("{}  {}", folder.display(), words(&result)))
+    let folder = folder.display();
+    match trainer.evaluations().last() {
+        // Not −x, which makes −0 of 0.
+        Some(last) => say(&format!("{folder}  {}", errors(last.top1_error, last.top5_error, 0.0 - last.loss))),
+        None => say(&folder.to_string()),
+    }
 }
 
 fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
@@ -87,7 +85,11 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     let machine = train::machine(&config, &devices)?;
     let run = Run::create(args.run.as_deref(), config)?;
     progress.note(&format!("run: {}", run.folder.display()));
-    Ok(Trainer::new(run, images, machine, first, progress)?)
+    Trainer::new(run.clone(), images, machine, first, progress).map_err(|e| {
+        // Nothing was trained: leave nothing behind that would pass for a run.
+        run.discard();
+        e.into()
+    })
 }
 
 /// `None` where the run is finished.
