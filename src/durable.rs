@@ -14,7 +14,7 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
     write_with(path, |out| out.write_all(contents))
 }
 
-/// Like [`write`], with the contents streamed.
+/// Like [`write()`], with the contents streamed.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<()> {
     let aside = aside(path);
     let written = create_synced(&aside, fill).and_then(|()| fs::rename(&aside, path).map_err(Error::io(path)));
