@@ -35,19 +35,16 @@ pub struct Shared {
     image: Tensor,
     /// `[N]`, u32.
     pub labels: Tensor,
-    incoming: Tensor,
     scratch: Scratch,
 }
 
 impl Shared {
     /// Allocates what device `index` of `plan` shares.
     pub fn new(device: &Arc<Device>, plan: &Plan, index: usize) -> Self {
-        let incoming = plan.on(index).map(|c| c.incoming).max().unwrap_or(0);
         Self {
             pixels: Tensor::zeros(device, "pixels", plan.image),
             image: Tensor::zeros(device, "image", plan.image),
             labels: Tensor::zeros(device, "labels", plan.batch),
-            incoming: Tensor::zeros(device, "incoming", incoming.max(4)),
             scratch: Scratch::new(device, plan.needs(index)),
             device: Arc::clone(device),
         }
@@ -164,6 +161,7 @@ impl Column {
         });
         let parameters = allocate_parameters(net, column, &device);
         let results = Tensor::zeros(&device, "results", RESULTS);
+        let incoming = Tensor::zeros(&device, "incoming", column.incoming.max(4));
         let recording = Recording {
             net,
             plan,
@@ -212,8 +210,9 @@ impl Column {
                 if rows.end < net.rows.len() {
                     let before = rows.end;
                     let mut add = recorder();
-                    if input_gradient.is_some() {
-                        layers::add(&mut add, &shared.incoming.slice(0..len), &dy);
+                    // Where one column alone holds the row below, nothing arrives.
+                    if input_gradient.is_some() && net.columns_of(before) > 1 {
+                        layers::add(&mut add, &incoming.slice(0..len), &dy);
                     }
                     cuts.push(Cut {
                         before,
@@ -253,7 +252,6 @@ impl Column {
         }
         let probabilities = (index == 0).then(|| recording.io(net.rows.len() - 1).y);
         let update = rec.finish();
-        let incoming = shared.incoming.clone();
         Self {
             index,
             device,

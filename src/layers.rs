@@ -114,6 +114,12 @@ pub struct Sgd {
 pub fn update(rec: &mut Recorder, sgd: Sgd, parameter: &Parameter, results: &Tensor) {
     let consts = [("MOMENTUM", sgd.momentum.into()), ("RATE", sgd.rate.into()), ("DECAY", sgd.decay.into())];
     let Parameter { weight, gradient, momentum } = parameter;
-    let binds = [("dw", gradient.into()), ("v", momentum.into()), ("w", weight.into()), ("results", results.into())];
-    rec.each("optimizer/sgd", weight.len.div_ceil(4), &consts, &binds);
+    // `half`'s fc6 passes a binding.
+    let most = rec.device.profile.max_binding as usize / 4;
+    for start in (0..weight.len).step_by(most) {
+        let range = start..weight.len.min(start + most);
+        let [w, v, dw] = [weight, momentum, gradient].map(|tensor| tensor.slice(range.clone()));
+        let binds = [("dw", (&dw).into()), ("v", (&v).into()), ("w", (&w).into()), ("results", results.into())];
+        rec.each("optimizer/sgd", range.len().div_ceil(4), &consts, &binds);
+    }
 }

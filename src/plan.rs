@@ -160,7 +160,7 @@ impl ColumnPlan {
     pub fn bytes(&self) -> u64 {
         let activations: usize = self.buffers.iter().map(|(_, len)| len).sum();
         // Weights, gradients, momenta; two gradients of activations.
-        4 * (3 * self.parameters + activations + 2 * self.gradient) as u64
+        4 * (3 * self.parameters + activations + 2 * self.gradient + self.incoming) as u64
     }
 }
 
@@ -268,9 +268,8 @@ impl Plan {
     /// Bytes device `device` will need.
     pub fn bytes(&self, device: usize) -> u64 {
         let own: u64 = self.on(device).map(ColumnPlan::bytes).sum();
-        let incoming = self.on(device).map(|c| c.incoming).max().unwrap_or(0) as u64;
         // Pixels as they arrive and as they are arranged.
-        own + self.needs(device).bytes() + 4 * (incoming + 2 * self.image as u64)
+        own + self.needs(device).bytes() + 8 * self.image as u64
     }
 }
 

@@ -22,6 +22,7 @@ fn check_all(device: &Arc<Device>) {
 
 #[test]
 fn every_kernel_equals_the_reference() {
+    let _alone = common::alone();
     for device in common::devices() {
         check_all(&device);
     }
@@ -30,6 +31,7 @@ fn every_kernel_equals_the_reference() {
 /// A binding too small for the weights, as `half`'s fc6 is for 128 MiB: products run over ranges of output maps.
 #[test]
 fn products_over_ranges_equal_the_reference() {
+    let _alone = common::alone();
     for device in common::devices() {
         let small = Profile { max_binding: 160 << 10, ..device.profile.clone() };
         let device = device.with_profile(small);
@@ -51,6 +53,7 @@ fn products_over_ranges_equal_the_reference() {
 /// NaN and infinity pass ReLU and pooling, whatever a compiler thinks of them.
 #[test]
 fn nan_is_passed_on() {
+    let _alone = common::alone();
     use alexnet::cases::Case;
     use alexnet::layer::{Layer, MaxPool};
     use alexnet::shape::Shape;

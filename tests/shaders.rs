@@ -49,6 +49,7 @@ fn translate(name: &str, text: &str) {
 
 #[test]
 fn every_shader_translates() {
+    let _alone = common::alone();
     let mut texts: BTreeMap<String, &str> = BTreeMap::new();
     for device in common::devices() {
         let mut collect = |solo: &Solo| {

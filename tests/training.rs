@@ -30,6 +30,7 @@ fn machine(net: &Net, device: &Arc<Device>, batch: usize) -> Machine {
 
 #[test]
 fn a_step_of_tiny_equals_the_reference_and_pytorch() {
+    let _alone = common::alone();
     let golden = Golden::open("tiny.safetensors");
     for device in devices() {
         for (case, p) in [("plain", 0.0), ("dropout", 0.5)] {
@@ -60,6 +61,7 @@ fn a_step_of_tiny_equals_the_reference_and_pytorch() {
 
 #[test]
 fn alexnet_answers_as_in_pytorch() {
+    let _alone = common::alone();
     for device in devices() {
         let net = Net::resolve(&ALEXNET, 1000, 0.5).unwrap();
         let mut machine = machine(&net, &device, 2);
@@ -76,6 +78,7 @@ fn alexnet_answers_as_in_pytorch() {
 /// Ten steps on one batch, pinned: what these kernels gave on the day they were written, on llvmpipe.
 #[test]
 fn ten_losses() {
+    let _alone = common::alone();
     const LOSSES: [f64; 10] = [0.0; 10];
     for device in devices() {
         let net = Net::resolve(&TINY, 10, 0.5).unwrap();
@@ -90,6 +93,7 @@ fn ten_losses() {
 
 #[test]
 fn one_batch_is_overfitted() {
+    let _alone = common::alone();
     for device in devices() {
         let net = Net::resolve(&TINY, 10, 0.0).unwrap();
         let batch = seeded::batch(&net, 16);
@@ -107,6 +111,7 @@ fn one_batch_is_overfitted() {
 
 #[test]
 fn nan_stops_the_step_and_is_named() {
+    let _alone = common::alone();
     for device in devices() {
         let net = Net::resolve(&TINY, 10, 0.5).unwrap();
         let batch = seeded::batch(&net, 4);
@@ -126,7 +131,8 @@ fn nan_stops_the_step_and_is_named() {
 /// `half`'s fc6 (151 MB) and 2,000 classes under WebGPU's default limits: 128 MiB a binding, 256 MiB a buffer.
 #[test]
 fn half_runs_within_default_limits() {
-    let Some(row) = adapters().into_iter().next() else { return };
+    let _alone = common::alone();
+    let Some(row) = adapters().first() else { return };
     let net = Net::resolve(&HALF, 2000, 0.5).unwrap();
     let device = row.open_with_default_limits().unwrap();
     assert_eq!(device.raw.limits().max_storage_buffer_binding_size, 128 << 20);
@@ -148,6 +154,7 @@ fn half_runs_within_default_limits() {
 /// A batch that no binding could hold whole still runs, as micro-batches.
 #[test]
 fn large_batches_run_as_micro_batches() {
+    let _alone = common::alone();
     fn net(table: &'static Table) -> Net {
         Net::resolve(table, 10, 0.5).unwrap()
     }

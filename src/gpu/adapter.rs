@@ -112,8 +112,13 @@ fn instance() -> &'static wgpu::Instance {
     })
 }
 
-/// Every adapter with compute shaders, in wgpu's order, with GL after the others; nothing merged.
-pub fn list() -> Vec<AdapterRow> {
+/// Every adapter with compute shaders, in wgpu's order, with GL after the others; nothing merged. Asked once.
+pub fn list() -> &'static [AdapterRow] {
+    static ROWS: OnceLock<Vec<AdapterRow>> = OnceLock::new();
+    ROWS.get_or_init(enumerate)
+}
+
+fn enumerate() -> Vec<AdapterRow> {
     let mut adapters = pollster::block_on(instance().enumerate_adapters(wgpu::Backends::all()));
     adapters.retain(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     adapters.sort_by_key(|a| a.get_info().backend == Backend::Gl);
@@ -153,14 +158,14 @@ fn listing(rows: &[AdapterRow]) -> String {
 /// No adapter; an index or name that is unknown or fits several; more adapters than columns.
 pub fn select(adapters: Option<&str>, columns: usize) -> Result<Vec<Arc<Device>>> {
     let rows = list();
-    let fail = |why: String| Error::Adapter { why, found: listing(&rows) };
+    let fail = |why: String| Error::Adapter { why, found: listing(rows) };
     if rows.is_empty() {
         return Err(fail("no adapter with compute shaders".to_owned()));
     }
-    let Some(words) = adapters else { return best(&rows, columns) };
+    let Some(words) = adapters else { return best(rows, columns) };
     let mut chosen = Vec::new();
     for word in words.split(',').map(str::trim) {
-        chosen.push(named(&rows, word).map_err(&fail)?);
+        chosen.push(named(rows, word).map_err(&fail)?);
     }
     if chosen.len() > columns {
         return Err(Error::Usage(format!(

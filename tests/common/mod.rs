@@ -5,10 +5,16 @@ pub mod golden;
 pub mod seeded;
 
 use alexnet::gpu::{self, AdapterRow, Device};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Held by a test while it uses adapters: they share memory, cores and, for GL, one context.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 /// Every adapter here. None is a failure where `ALEXNET_TEST_ADAPTERS=required` (as `make test` sets), else said.
-pub fn adapters() -> Vec<AdapterRow> {
+pub fn adapters() -> &'static [AdapterRow] {
     let rows = gpu::list();
     if rows.is_empty() {
         let required = std::env::var("ALEXNET_TEST_ADAPTERS").is_ok_and(|value| value == "required");
