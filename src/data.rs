@@ -1,4 +1,25 @@
 //! Image files → batches.
+//!
+//! [`folder`] lists the files, [`decode`] makes each a square of RGB bytes, [`stats`] measures the mean and the colour
+//! components over the training set, [`augment`] cuts the views the network reads, and [`loader`] does all of it on
+//! worker threads while the adapters compute.
+//!
+//! An image's number is its place in its set. Order and random draws are functions of (seed, pass, number) and never of
+//! thread timing: the same seed gives the same bytes with any number of workers.
+
+pub mod augment;
+pub mod decode;
+pub mod folder;
+pub mod loader;
+pub mod skip;
+pub mod stats;
+
+pub use augment::{Augment, views_of};
+pub use decode::{Exif, Square, load};
+pub use folder::{DataSet, ImageFile, Split};
+pub use loader::{Evaluation, Loaded, Loader, LoaderSettings, Order, evaluation, steps_per_pass};
+pub use skip::Skipped;
+pub use stats::{Colour, Stats, measure};
 
 /// Images ready for the network, in the order of the batch.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,356 @@
+//! The command line: what can be typed. What it means is in the commands' own modules.
+
+mod commands;
+mod train;
+
+use crate::alexnet::TABLES;
+use crate::data::{Augment, Exif, Order};
+use crate::error::Error;
+use crate::net::Table;
+use crate::recipe::Figures;
+use crate::schedule::Schedule;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use commands::run;
+
+/// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
+///
+/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 2 usage, 130 interrupted.
+#[derive(Parser, Debug)]
+#[command(name = "alexnet", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Train a network on the images of DATA/train, with the images of DATA/val to tell how well it does.
+    Train(Box<TrainArgs>),
+    /// Measure the error of trained weights on the images of DATA/val.
+    Eval(EvalArgs),
+    /// Name the most probable classes of images.
+    Predict(PredictArgs),
+    /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
+    Filters(FiltersArgs),
+    /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
+    Synth(SynthArgs),
+    /// List the adapters of this machine.
+    Adapters,
+    /// Print a network's table: shapes, parameters, multiply-adds, crossings and the memory each adapter needs.
+    Describe(DescribeArgs),
+    /// Compare every kernel with the CPU reference on this machine's adapters; the first thing a bug report holds.
+    Check(CheckArgs),
+    /// Measure speed.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Print the WGSL that runs.
+    Shader(ShaderArgs),
+}
+
+/// Options of `train`. What is left out follows the network's own recipe, or the run that is resumed.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// Folder with train/CLASS/* and val/CLASS/*, JPEG or PNG.
+    pub data: PathBuf,
+    /// The network [default: alexnet].
+    #[arg(long, value_parser = tables())]
+    pub net: Option<&'static Table>,
+    /// Folder of the run [default: runs/NET-N].
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub run: Option<PathBuf>,
+    /// Passes over the training set [default: 90; the network's own].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "steps")]
+    pub epochs: Option<u64>,
+    /// Steps, instead of passes.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Images a step [default: 128; the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// First learning rate [default: 0.01; the network's own].
+    #[arg(long, value_parser = not_negative, allow_negative_numbers = true)]
+    pub lr: Option<f64>,
+    /// Momentum, a factor of the velocity [default: 0.9].
+    #[arg(long, value_parser = below_one, allow_negative_numbers = true)]
+    pub momentum: Option<f64>,
+    /// Weight decay [default: 0.0005].
+    #[arg(long, value_parser = not_negative, allow_negative_numbers = true)]
+    pub decay: Option<f64>,
+    /// Probability of dropping a unit of the hidden fully connected layers [default: 0.5].
+    #[arg(long, value_parser = below_one, allow_negative_numbers = true)]
+    pub dropout: Option<f64>,
+    /// Seed of every random draw [default: 0].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Adapters by index or part of a name: `0` both columns on one, `0,0` two devices on one, `0,1` one a column.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+    /// Begin with these weights: a file, a checkpoint folder or a run folder.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub weights: Option<PathBuf>,
+    /// Go on with this run, from its last complete checkpoint.
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+    /// Steps between checkpoints [default: a pass].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_every: Option<u64>,
+    /// Newest checkpoints to keep, beside the best [default: 3].
+    #[arg(long, value_parser = count())]
+    pub keep: Option<usize>,
+    /// Steps between evaluations [default: a pass].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub eval_every: Option<u64>,
+    /// Learning rate over the run: constant, plateau, plateau:EVALUATIONS, steps:PASS,PASS,… or dexp:FACTOR,LEVELS
+    /// [default: plateau; the network's own].
+    #[arg(long)]
+    pub schedule: Option<Schedule>,
+    /// Augmentation of the training images [default: full].
+    #[arg(long, value_enum)]
+    pub augment: Option<Augment>,
+    /// Order of the training images [default: shuffled].
+    #[arg(long, value_enum)]
+    pub order: Option<Order>,
+    /// Micro-batches a step, to the same sums: for adapters that cannot hold a whole batch [default: 1].
+    #[arg(long, value_parser = count())]
+    pub accumulate: Option<usize>,
+    /// Threads that load images; the result does not depend on it [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+    /// Whose figures to follow where the paper and its source differ [default: source].
+    #[arg(long, value_enum)]
+    pub recipe: Option<Figures>,
+    /// What to do with EXIF orientation [default: apply].
+    #[arg(long, value_enum)]
+    pub exif: Option<Exif>,
+}
+
+/// What `eval` and `predict` share.
+#[derive(Args, Debug)]
+pub struct UseArgs {
+    /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
+    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
+    pub views: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// The network, for weights that do not name it.
+    #[arg(long, value_parser = tables())]
+    pub net: Option<&'static Table>,
+    /// Adapters by index or part of a name [default: the best].
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+    /// Views the adapter takes at once [default: the network's own batch].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// What to do with EXIF orientation.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub exif: Exif,
+}
+
+/// Options of `eval`.
+#[derive(Args, Debug)]
+#[command(override_usage = "alexnet eval [OPTIONS] <WEIGHTS>... <DATA>")]
+pub struct EvalArgs {
+    /// Weights files, checkpoint folders or run folders (several are averaged), then the folder with val/CLASS/*.
+    #[arg(required = true, num_args = 2.., value_names = ["WEIGHTS", "DATA"])]
+    pub paths: Vec<PathBuf>,
+    /// Threads that load images [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+    /// How.
+    #[command(flatten)]
+    pub how: UseArgs,
+}
+
+/// Options of `predict`.
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    /// A weights file, a checkpoint folder or a run folder.
+    pub weights: PathBuf,
+    /// Images, JPEG or PNG.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<PathBuf>,
+    /// Classes to name for each image.
+    #[arg(long, default_value = "5", value_parser = count())]
+    pub top: usize,
+    /// How.
+    #[command(flatten)]
+    pub how: UseArgs,
+}
+
+/// Options of `filters`.
+#[derive(Args, Debug)]
+pub struct FiltersArgs {
+    /// A weights file, a checkpoint folder or a run folder.
+    pub weights: PathBuf,
+    /// The picture to write.
+    #[arg(value_name = "OUT.png", value_parser = png)]
+    pub out: PathBuf,
+    /// The network, for weights that do not name it.
+    #[arg(long, value_parser = tables())]
+    pub net: Option<&'static Table>,
+}
+
+/// Options of `synth`.
+#[derive(Args, Debug)]
+pub struct SynthArgs {
+    /// Folder to write.
+    pub dir: PathBuf,
+    /// Classes, 2 to 10.
+    #[arg(long, default_value_t = 10)]
+    pub classes: usize,
+    /// Training images a class.
+    #[arg(long, default_value_t = 300)]
+    pub train: usize,
+    /// Validation images a class.
+    #[arg(long, default_value_t = 50)]
+    pub val: usize,
+    /// Seed of every drawing.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Options of `describe`.
+#[derive(Args, Debug)]
+pub struct DescribeArgs {
+    /// The network.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Micro-batches a step.
+    #[arg(long, default_value = "1", value_parser = count())]
+    pub accumulate: usize,
+    /// Classes [default: 1000; tiny: 10].
+    #[arg(long, value_parser = count())]
+    pub classes: Option<usize>,
+    /// Adapters by index or part of a name.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+}
+
+/// Options of `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Adapters by index or part of a name [default: the best].
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+}
+
+/// What `bench` measures.
+#[derive(Subcommand, Debug)]
+pub enum BenchCommand {
+    /// Whole training steps on random input: images a second, split into compute, exchange and waiting.
+    Step {
+        /// The network.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Images a step [default: the network's own].
+        #[arg(long, value_parser = count())]
+        batch: Option<usize>,
+        /// Micro-batches a step.
+        #[arg(long, default_value = "1", value_parser = count())]
+        accumulate: usize,
+        /// Steps to time.
+        #[arg(long, default_value = "5", value_parser = count())]
+        steps: usize,
+        /// Adapters by index or part of a name.
+        #[arg(long, value_name = "LIST")]
+        adapters: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Single kernels of every row, each checked against the CPU reference first; a JSON line each.
+    Kernels {
+        /// The network.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Images at once.
+        #[arg(long, default_value = "32", value_parser = count())]
+        batch: usize,
+        /// Times each kernel is run; the median counts.
+        #[arg(long, default_value = "5", value_parser = count())]
+        repeats: usize,
+        /// Adapters by index or part of a name [default: the best].
+        #[arg(long, value_name = "LIST")]
+        adapters: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Loading and augmenting the images of DATA/train.
+    Loader {
+        /// Folder with train/CLASS/*.
+        data: PathBuf,
+        /// The network whose image size and crop count.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Threads that load images [default: one a core].
+        #[arg(long, value_parser = count())]
+        workers: Option<usize>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Options of `shader`.
+#[derive(Args, Debug)]
+pub struct ShaderArgs {
+    /// The kernel's name, as in conv/forward.
+    pub name: String,
+    /// The row it runs for, as in conv3.
+    pub row: Option<String>,
+    /// The network the row is of.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Adapter by index or part of a name [default: the best].
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+}
+
+/// An error with its causes, a line each.
+pub fn chain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n  because ")
+}
+
+/// 2 for a mistake in what was typed, else 1.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let usage = error.chain().any(|e| matches!(e.downcast_ref(), Some(Error::Usage(_))));
+    ExitCode::from(if usage { 2 } else { 1 })
+}
+
+fn tables() -> impl TypedValueParser<Value = &'static Table> {
+    let names = PossibleValuesParser::new(TABLES.map(|t| t.name));
+    names.map(|name| TABLES.into_iter().find(|t| t.name == name).unwrap_or(TABLES[0]))
+}
+
+fn count() -> impl TypedValueParser<Value = usize> {
+    // Sizes are counted in 32 bits on the adapter.
+    clap::value_parser!(u64).range(1..=u64::from(u32::MAX)).map(|n| n as usize)
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n| (0.0..=f64::from(f32::MAX)).contains(n)).ok_or("expected a number of 0 or more".into())
+}
+
+fn below_one(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|p| (0.0..1.0).contains(p)).ok_or("expected a number of 0 or more and below 1".into())
+}
+
+fn png(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_png = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
+    if is_png { Ok(path) } else { Err("expected a name that ends in .png".to_owned()) }
+}

@@ -1,0 +1,299 @@
+//! The commands but `train`.
+
+use super::{
+    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
+    UseArgs, train,
+};
+use crate::data::{DataSet, Exif, Split};
+use crate::error::Error;
+use crate::eval::{self, Evaluation, Score, Views};
+use crate::gpu::Profile;
+use crate::machine::{Machine, Settings};
+use crate::net::{Net, Table};
+use crate::predict::{self, Prediction};
+use crate::recipe;
+use crate::synth::{self, Synth};
+use crate::train::Progress;
+use crate::weights::Weights;
+use crate::{bench, check, data, filters, gpu, plan, solo};
+use anyhow::Result;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Does what was typed. The exit code of an error is [`super::exit_code`]'s.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Train(args) => return train::run(&args),
+        Command::Eval(args) => evaluate(&args)?,
+        Command::Predict(args) => predict(&args)?,
+        Command::Filters(args) => draw_filters(&args)?,
+        Command::Synth(args) => generate(&args)?,
+        Command::Adapters => adapters()?,
+        Command::Describe(args) => describe(&args)?,
+        Command::Check(args) => return check_kernels(&args),
+        Command::Bench(args) => measure(args)?,
+        Command::Shader(args) => print_shader(&args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A result on stdout. A reader that has gone, as `head` does, is no failure.
+pub(super) fn say(text: &str) -> Result<()> {
+    let line = format!("{}\n", text.trim_end_matches('\n'));
+    match std::io::stdout().write_all(line.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout")(e).into()),
+        _ => Ok(()),
+    }
+}
+
+/// One thread a core.
+pub(super) fn workers(option: Option<usize>) -> usize {
+    option.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
+}
+
+/// The validation images, numbered by the classes that the weights know; by the data's where the weights name none.
+fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSet> {
+    let classes = match &weights.classes {
+        Some(classes) => classes.clone(),
+        // Numbers mean the same classes only where both sides count them alike: by the folders of the training set.
+        None if root.join("train").is_dir() => DataSet::open(root, Split::Train)?.classes,
+        None => DataSet::open(root, Split::Val)?.classes,
+    };
+    let own = DataSet::open(root, Split::Val)?.classes;
+    let unknown = own.iter().find(|name| !classes.contains(name));
+    if classes.len() == net.classes && unknown.is_none() {
+        return Ok(DataSet::open_with_classes(root, Split::Val, &classes)?);
+    }
+    let (path, knows, has) = (weights.path.clone(), net.classes, own.len().max(classes.len()));
+    let names =
+        unknown.map_or_else(String::new, |name| format!(", `{name}` among them, which the weights do not know"));
+    let why = format!(
+        "the last layer's bias has shape [{knows}], one value a class; {} needs [{has}]: it has {has} classes{names}",
+        root.display()
+    );
+    Err(Error::Checkpoint { path, why }.into())
+}
+
+/// Trained weights on their machine, for use.
+struct Loaded {
+    machine: Machine,
+    stats: Arc<data::Stats>,
+    classes: Vec<String>,
+}
+
+fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize) -> Result<Loaded> {
+    let net = weights.resolve(table)?;
+    let classes = weights.class_names(&net);
+    let stats = Arc::new(weights.needed_stats(table)?);
+    let tensors = weights.take(&net)?;
+    let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
+    let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
+    machine.set_weights(&tensors)?;
+    Ok(Loaded { machine, stats, classes })
+}
+
+fn evaluate(args: &EvalArgs) -> Result<()> {
+    let Some((data, files)) = args.paths.split_last() else { return Ok(()) };
+    let mut progress = Progress::stderr();
+    // The sum over the networks of each image's probabilities, [images, classes], and the images' classes by name.
+    let mut sums: Vec<f32> = Vec::new();
+    let mut labels: Vec<u32> = Vec::new();
+    let mut first_classes: Option<Vec<String>> = None;
+    for file in files {
+        let weights = Weights::read(file)?;
+        let table = weights.table(args.how.net)?;
+        let set = Arc::new(validation_images(&weights, &weights.resolve(table)?, data)?);
+        let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
+        let mut loaded = load(weights, table, &args.how, batch)?;
+        ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
+        let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.exif };
+        let classes = loaded.machine.net().classes;
+        let mut place = 0;
+        let (_, skipped) = eval::classify(&mut loaded.machine, &set, &loaded.stats, how, |label, probabilities| {
+            if labels.len() == place {
+                labels.push(label);
+                sums.resize(sums.len() + classes, 0.0);
+            }
+            let sum = &mut sums[place * classes..][..classes];
+            sum.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += p);
+            place += 1;
+            progress.count("evaluation", place, set.images.len());
+            true
+        })?;
+        progress.skipped(&skipped);
+    }
+    progress.finish();
+    let classes = first_classes.map_or(1, |c| c.len());
+    let mut score = Score::default();
+    for (&label, sum) in labels.iter().zip(sums.chunks_exact(classes)) {
+        let mean: Vec<f32> = sum.iter().map(|p| p / files.len() as f32).collect();
+        score.add(&mean, label);
+    }
+    let result = score.evaluation();
+    say(&if args.how.json { serde_json::to_string(&result)? } else { words(&result) })
+}
+
+/// An ensemble's members must mean the same by a class's number.
+fn ensure_same_classes(first: &[String], classes: &[String], file: &Path) -> Result<()> {
+    if first == classes {
+        return Ok(());
+    }
+    Err(Error::Checkpoint {
+        path: file.to_owned(),
+        why: format!(
+            "its {} classes are not the {} classes of the weights named first; only networks of the same classes can \
+             be averaged",
+            classes.len(),
+            first.len()
+        ),
+    }
+    .into())
+}
+
+/// The three numbers of an evaluation, errors as fractions.
+pub(super) fn errors(top1: f64, top5: f64, logprob: f64) -> String {
+    format!("top-1 error {:.2} %  top-5 error {:.2} %  log-probability {logprob:.4}", 100.0 * top1, 100.0 * top5)
+}
+
+fn words(result: &Evaluation) -> String {
+    format!("{} images  {}", result.images, errors(result.top1_error, result.top5_error, result.logprob))
+}
+
+fn predict(args: &PredictArgs) -> Result<()> {
+    let weights = Weights::read(&args.weights)?;
+    let table = weights.table(args.how.net)?;
+    let views = args.images.len().saturating_mul(args.how.views);
+    let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
+    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch)?;
+    let how = predict::Settings {
+        views: args.how.views,
+        top: args.top,
+        batch: (batch / args.how.views).max(1),
+        exif: args.how.exif,
+    };
+    let mut failed = None;
+    predict::predict(&mut machine, &stats, &classes, &args.images, how, |prediction| {
+        let line = if args.how.json {
+            serde_json::to_string(&prediction).map_err(|e| Error::io("stdout")(e.into()))?
+        } else {
+            prediction_words(&prediction)
+        };
+        failed = failed.take().or(say(&line).err());
+        Ok(())
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+fn prediction_words(prediction: &Prediction) -> String {
+    let guesses = prediction.top.iter().map(|g| format!("{} {:.1} %", g.class, 100.0 * g.probability));
+    format!("{}: {}", prediction.image, guesses.collect::<Vec<_>>().join(", "))
+}
+
+fn draw_filters(args: &FiltersArgs) -> Result<()> {
+    let mut weights = Weights::read(&args.weights)?;
+    let table = weights.table(args.net)?;
+    let net = weights.resolve(table)?;
+    let first = net.tensors().swap_remove(0);
+    let tensors = weights.take(&net)?;
+    let array = crate::weights::Array { dims: first.dims, data: tensors.into_iter().next().unwrap_or_default() };
+    filters::write(&filters::draw(&array, table.columns)?, &args.out)?;
+    say(&args.out.display().to_string())
+}
+
+fn generate(args: &SynthArgs) -> Result<()> {
+    let mut progress = Progress::stderr();
+    let settings = Synth { classes: args.classes, train: args.train, val: args.val, seed: args.seed };
+    synth::generate(&args.dir, settings, |done, all| progress.count("drawing", done, all))?;
+    progress.finish();
+    say(&args.dir.display().to_string())
+}
+
+fn adapters() -> Result<()> {
+    let rows = gpu::list();
+    if rows.is_empty() {
+        // The message of a failed choice says what to install.
+        gpu::select(None, 1)?;
+    }
+    rows.iter().try_for_each(|row| say(&row.to_string()))
+}
+
+/// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
+fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
+    let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
+    Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
+}
+
+fn print_shader(args: &ShaderArgs) -> Result<()> {
+    let net = of_default_classes(args.net, None)?;
+    let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    let devices = gpu::select(args.adapters.as_deref(), 1)?;
+    say(&solo::shader(&devices[0], &net, batch, &args.name, args.row.as_deref())?)
+}
+
+fn describe(args: &DescribeArgs) -> Result<()> {
+    let net = of_default_classes(args.net, args.classes)?;
+    let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    if args.adapters.is_none() && gpu::list().is_empty() {
+        let name = "an adapter with WebGPU's default limits".to_owned();
+        return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
+    }
+    let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
+    let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
+    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)
+}
+
+fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
+    let mut passed = true;
+    let mut gone = Ok(());
+    for device in gpu::select(args.adapters.as_deref(), 2)? {
+        say(&device.describe())?;
+        passed &= check::all(&device, |checked| {
+            if gone.is_ok() {
+                gone = say(&checked.to_string());
+            }
+        })?;
+    }
+    gone?;
+    Ok(ExitCode::from(u8::from(!passed)))
+}
+
+fn measure(command: BenchCommand) -> Result<()> {
+    match command {
+        BenchCommand::Step { net, batch, accumulate, steps, adapters, json } => {
+            let devices = gpu::select(adapters.as_deref(), net.columns)?;
+            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let report = bench::step(&of_default_classes(net, None)?, &devices, images, accumulate, steps)?;
+            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
+        }
+        BenchCommand::Kernels { net, batch, repeats, adapters, json } => {
+            let mut said = Ok(());
+            for device in gpu::select(adapters.as_deref(), net.columns)? {
+                if !json {
+                    say(&device.describe())?;
+                }
+                bench::kernels(&of_default_classes(net, None)?, &device, batch, repeats, |report| {
+                    if said.is_ok() {
+                        let json = json.then(|| serde_json::to_string(report));
+                        said = json
+                            .transpose()
+                            .map_err(Into::into)
+                            .and_then(|j| say(&j.unwrap_or_else(|| report.to_string())));
+                    }
+                })?;
+            }
+            said
+        }
+        BenchCommand::Loader { data, net, workers: option, json } => say(&loader_words(0.0, json)),
+    }
+}
+
+fn loader_words(images_per_second: f64, json: bool) -> String {
+    if json {
+        serde_json::json!({ "images_per_second": images_per_second }).to_string()
+    } else {
+        format!("{images_per_second:.1} images/s")
+    }
+}

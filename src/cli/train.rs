@@ -1,0 +1,241 @@
+//! `train`: from what was typed to a run.
+
+use super::TrainArgs;
+use super::commands::{errors, say, workers};
+use crate::alexnet;
+use crate::checkpoint;
+use crate::data::{Augment, DataSet, Exif, Order, Split, steps_per_pass};
+use crate::error::Error;
+use crate::gpu;
+use crate::net::Table;
+use crate::recipe::{self, Figures};
+use crate::run::{self, Adapters, Config, Data, Run, word};
+use crate::train::{self, End, Images, Progress, Trainer};
+use crate::weights::{self, Weights};
+use anyhow::Result;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a shell expects after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// Set by Ctrl-C while training: the step is finished and saved.
+static STOP: AtomicBool = AtomicBool::new(false);
+/// Whether Ctrl-C has a step to finish; before that it ends the process.
+static TRAINING: AtomicBool = AtomicBool::new(false);
+
+/// Trains, or goes on training.
+pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
+    ctrlc::set_handler(|| {
+        // A second Ctrl-C does not wait: checkpoints are whole at any moment.
+        if !TRAINING.load(Ordering::SeqCst) || STOP.swap(true, Ordering::SeqCst) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })?;
+    let mut progress = Progress::stderr();
+    let trainer = match &args.resume {
+        Some(folder) => resume(args, folder, &mut progress)?,
+        None => Some(begin(args, &mut progress)?),
+    };
+    let Some(mut trainer) = trainer else { return Ok(ExitCode::SUCCESS) };
+    TRAINING.store(true, Ordering::SeqCst);
+    let end = trainer.train(&mut progress, &STOP);
+    progress.finish();
+    match end {
+        Ok(End::Finished(folder)) => {
+            finished(&trainer, &folder)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Ok(End::Interrupted(folder)) => {
+            let saved = folder.map_or_else(String::new, |folder| format!("; saved {}", folder.display()));
+            progress.note(&format!("interrupted{saved}\n{}", trainer.how_to_resume()));
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+        Err(e) => {
+            let advice = trainer.advice(&e);
+            Err(anyhow::Error::new(e).context(advice))
+        }
+    }
+}
+
+fn finished(trainer: &Trainer, folder: &Path) -> Result<()> {
+    let folder = folder.display();
+    match trainer.evaluations().last() {
+        // Not −x, which makes −0 of 0.
+        Some(last) => say(&format!("{folder}  {}", errors(last.top1_error, last.top5_error, 0.0 - last.loss))),
+        None => say(&folder.to_string()),
+    }
+}
+
+fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
+    if let Some(folder) = &args.run {
+        run::ensure_free(folder)?;
+    }
+    let table = args.net.unwrap_or(&alexnet::ALEXNET);
+    let images = open(&args.data)?;
+    let mut config = configure(args, table, &images)?;
+    let first = args.weights.as_deref().map(|path| first_weights(path, &config)).transpose()?;
+    let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
+    config.adapters = Adapters::new(args.adapters.as_deref(), &devices);
+    for device in &devices {
+        progress.note(&format!("adapter: {} ({})", device.describe(), device.choice()));
+    }
+    let machine = train::machine(&config, &devices)?;
+    let run = Run::create(args.run.as_deref(), config)?;
+    progress.note(&format!("run: {}", run.folder.display()));
+    Trainer::new(run.clone(), images, machine, first, progress).map_err(|e| {
+        // Nothing was trained: leave nothing behind that would pass for a run.
+        run.discard();
+        e.into()
+    })
+}
+
+/// `None` where the run is finished.
+fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Option<Trainer>> {
+    let mut run = Run::open(folder)?;
+    ensure_same(args, &run.config)?;
+    let images = open(&args.data)?;
+    let data = Data::new(&args.data, &images.train, &images.val);
+    if !data.same_images(&run.config.data) {
+        return Err(Error::Usage(format!(
+            "{}: not the images that {} was begun with ({}); --resume goes on with the same data only",
+            args.data.display(),
+            folder.display(),
+            run.config.data.path.display()
+        ))
+        .into());
+    }
+    let latest = checkpoint::latest(folder)?;
+    if let Some(latest) = &latest
+        && train::is_finished(&run, &checkpoint::read_state(latest)?)
+    {
+        say(&format!("{} is finished: all {} steps are done", latest.display(), run.config.steps))?;
+        return Ok(None);
+    }
+    run.config.data.path = data.path;
+    run.config.workers = args.workers.unwrap_or(run.config.workers);
+    run.config.keep = args.keep.unwrap_or(run.config.keep);
+    let option = args.adapters.clone().or(run.config.adapters.option.clone());
+    let devices = gpu::select(option.as_deref(), run.config.table()?.columns)?;
+    let adapters = Adapters::new(option.as_deref(), &devices);
+    if adapters.devices != run.config.adapters.devices {
+        progress.note(&format!(
+            "note: the run was begun on {}; on {} it need not end with the same bytes",
+            run.config.adapters.devices.join(" and "),
+            adapters.devices.join(" and ")
+        ));
+    }
+    let machine = train::machine(&run.config, &devices)?;
+    let first = match (&latest, &run.config.weights) {
+        (None, Some(path)) => Some(first_weights(path, &run.config)?),
+        _ => None,
+    };
+    let from = latest.map_or_else(|| "step 0: no complete checkpoint".to_owned(), |l| l.display().to_string());
+    progress.note(&format!("going on from {from}"));
+    Ok(Some(Trainer::new(run, images, machine, first, progress)?))
+}
+
+fn open(data: &Path) -> Result<Images> {
+    let train = Arc::new(DataSet::open(data, Split::Train)?);
+    let val = Arc::new(DataSet::open_with_classes(data, Split::Val, &train.classes)?);
+    Ok(Images { train, val })
+}
+
+/// Everything resolved, the adapters apart.
+fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config> {
+    let defaults = recipe::defaults(table);
+    let batch = args.batch.unwrap_or(defaults.batch);
+    let accumulate = args.accumulate.unwrap_or(1);
+    if accumulate > batch {
+        return Err(Error::Usage(format!(
+            "--accumulate {accumulate}: more micro-batches than the {batch} images of a step; at most {batch}"
+        ))
+        .into());
+    }
+    let order = args.order.unwrap_or(Order::Shuffled);
+    let count = images.train.images.len();
+    let pass = steps_per_pass(count, batch);
+    let epochs = if args.steps.is_none() { Some(args.epochs.unwrap_or(defaults.epochs)) } else { None };
+    let weights = args.weights.as_deref().map(weights::locate).transpose()?;
+    Ok(Config {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        net: table.name.to_owned(),
+        recipe: args.recipe.unwrap_or(Figures::Source),
+        seed: args.seed.unwrap_or(0),
+        batch,
+        accumulate,
+        epochs,
+        steps: args.steps.or(epochs.map(|e| run::steps_of(e, count, batch, order))).unwrap_or(pass),
+        lr: args.lr.unwrap_or(defaults.lr),
+        momentum: args.momentum.unwrap_or(defaults.momentum),
+        decay: args.decay.unwrap_or(defaults.decay),
+        dropout: args.dropout.unwrap_or(defaults.dropout),
+        schedule: match &args.schedule {
+            Some(schedule) => schedule.clone(),
+            None => defaults.schedule.parse().map_err(Error::Usage)?,
+        },
+        augment: args.augment.unwrap_or(Augment::Full),
+        order,
+        exif: args.exif.unwrap_or(Exif::Apply),
+        workers: workers(args.workers),
+        checkpoint_every: args.checkpoint_every.unwrap_or(pass),
+        eval_every: args.eval_every.unwrap_or(pass),
+        keep: args.keep.unwrap_or(3),
+        weights: weights.map(|path| std::path::absolute(&path).unwrap_or(path)),
+        classes: images.train.classes.clone(),
+        data: Data::new(&args.data, &images.train, &images.val),
+        adapters: Adapters { option: None, devices: Vec::new() },
+    })
+}
+
+/// Weights that fit the run, checked before anything is written.
+fn first_weights(path: &Path, config: &Config) -> Result<Weights> {
+    let weights = Weights::read(path)?;
+    weights.table(Some(config.table()?))?;
+    weights.check(&config.network()?)?;
+    match &weights.classes {
+        Some(classes) if *classes != config.classes => {
+            let differs = classes.iter().zip(&config.classes).find(|(a, b)| a != b);
+            let (theirs, ours) = differs.map_or(("", ""), |(a, b)| (a.as_str(), b.as_str()));
+            let why = format!("its classes are not the data's: `{theirs}` where the data has `{ours}`");
+            Err(Error::Checkpoint { path: weights.path.clone(), why }.into())
+        }
+        _ => Ok(weights),
+    }
+}
+
+/// Refuses options that contradict the run. Adapters, workers and `--keep` may change: no step's mathematics follows them.
+fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
+    let text = |value: &dyn std::fmt::Display| value.to_string();
+    let pairs = [
+        ("--net", args.net.map(|t| t.name.to_owned()), config.net.clone()),
+        ("--epochs", args.epochs.map(|v| text(&v)), config.epochs.map_or("none".to_owned(), |v| text(&v))),
+        ("--steps", args.steps.map(|v| text(&v)), text(&config.steps)),
+        ("--batch", args.batch.map(|v| text(&v)), text(&config.batch)),
+        ("--accumulate", args.accumulate.map(|v| text(&v)), text(&config.accumulate)),
+        ("--lr", args.lr.map(|v| text(&v)), text(&config.lr)),
+        ("--momentum", args.momentum.map(|v| text(&v)), text(&config.momentum)),
+        ("--decay", args.decay.map(|v| text(&v)), text(&config.decay)),
+        ("--dropout", args.dropout.map(|v| text(&v)), text(&config.dropout)),
+        ("--seed", args.seed.map(|v| text(&v)), text(&config.seed)),
+        ("--checkpoint-every", args.checkpoint_every.map(|v| text(&v)), text(&config.checkpoint_every)),
+        ("--eval-every", args.eval_every.map(|v| text(&v)), text(&config.eval_every)),
+        ("--schedule", args.schedule.as_ref().map(|v| text(v)), text(&config.schedule)),
+        ("--augment", args.augment.as_ref().map(word), word(&config.augment)),
+        ("--order", args.order.as_ref().map(word), word(&config.order)),
+        ("--exif", args.exif.as_ref().map(word), word(&config.exif)),
+        ("--recipe", args.recipe.as_ref().map(word), word(&config.recipe)),
+    ];
+    for (option, given, own) in pairs {
+        if let Some(given) = given.filter(|given| *given != own) {
+            return Err(Error::Usage(format!(
+                "{option} {given}: the run was begun with {own}, and --resume goes on as it was begun; leave {option} \
+                 out, or begin another run"
+            ))
+            .into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! The mean image and the principal components of colour, from the training set, once (§2 and §4.1 of the paper).
+
+use crate::data::decode::{Exif, Square};
+use crate::data::folder::DataSet;
+use crate::data::skip::{Ledger, Skipped};
+use crate::error::{Error, Result};
+use crossbeam_channel::Sender;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// What is subtracted from an image, and how its colours vary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stats {
+    /// Side of the mean image in pixels.
+    pub size: usize,
+    /// Mean of each pixel over the training set: `[3, size, size]`, RGB in 0-255.
+    pub mean: Vec<f32>,
+    /// Without it, no colour noise is drawn.
+    pub colour: Option<Colour>,
+}
+
+/// Principal components of the RGB values of all pixels of the training set.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Colour {
+    /// Standard deviation along each component, in 0-255; largest first. The square root of the paper's eigenvalue,
+    /// which is what its source multiplies by.
+    pub stdev: [f32; 3],
+    /// Unit vectors over R, G, B, a row each; the largest element of a row is positive.
+    pub components: [[f32; 3]; 3],
+}
+
+/// Measures `set`, decoded as squares of `size` pixels, on `workers` threads; `progress` is called with the images done
+/// and the images in the set. Sums are of integers and exact: the result does not depend on the number of workers.
+///
+/// Also returned are the images that could not be read, by number.
+///
+/// # Errors
+/// Too many unreadable images ([`Error::Data`]).
+pub fn measure(
+    set: &DataSet,
+    size: usize,
+    exif: Exif,
+    workers: usize,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<(Stats, Vec<Skipped>)> {
+    let mut ledger = Ledger::new(set);
+    let next = AtomicUsize::new(0);
+    let work = |done: Sender<(usize, Option<Error>)>| {
+        let mut sums = Sums::new(size);
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= set.len() {
+                return sums;
+            }
+            let bad = set.square(number, size, exif).map(|square| sums.add(&square)).err();
+            if done.send((number, bad)).is_err() {
+                return sums;
+            }
+        }
+    };
+    let sums = thread::scope(|scope| -> Result<Sums> {
+        let work = &work;
+        let (done, results) = crossbeam_channel::bounded(64);
+        let spawn = |done: Sender<_>| scope.spawn(move || work(done));
+        let threads: Vec<_> = (0..workers.max(1)).map(|_| spawn(done.clone())).collect();
+        drop(done);
+        for (finished, (number, bad)) in results.iter().enumerate() {
+            if let Some(why) = bad {
+                ledger.add(set, number, why)?;
+            }
+            progress(finished + 1, set.len());
+        }
+        let mut total = Sums::new(size);
+        for thread in threads {
+            total.merge(&thread.join().expect("decoding does not panic"));
+        }
+        Ok(total)
+    })?;
+    Ok((sums.stats(size), ledger.into_skipped()))
+}
+
+/// Exact sums over images: of each value, and of the products of colours over all pixels.
+struct Sums {
+    images: u64,
+    /// `[size, size, 3]`
+    values: Vec<u64>,
+    /// RR, RG, RB, GG, GB, BB.
+    products: [u64; 6],
+}
+
+impl Sums {
+    fn new(size: usize) -> Self {
+        Self { images: 0, values: vec![0; size * size * 3], products: [0; 6] }
+    }
+
+    fn add(&mut self, square: &Square) {
+        self.images += 1;
+        for (sum, &value) in self.values.iter_mut().zip(&square.rgb) {
+            *sum += u64::from(value);
+        }
+        for pixel in square.rgb.chunks_exact(3) {
+            let [r, g, b] = [0, 1, 2].map(|c| u64::from(pixel[c]));
+            for (sum, product) in self.products.iter_mut().zip([r * r, r * g, r * b, g * g, g * b, b * b]) {
+                *sum += product;
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.images += other.images;
+        self.values.iter_mut().zip(&other.values).for_each(|(a, b)| *a += b);
+        self.products.iter_mut().zip(&other.products).for_each(|(a, b)| *a += b);
+    }
+
+    fn stats(&self, size: usize) -> Stats {
+        let plane = size * size;
+        let mean = |i: usize| (self.values[i % plane * 3 + i / plane] as f64 / self.images as f64) as f32;
+        let colour = Some(components(self.covariance(plane)));
+        Stats { size, mean: (0..3 * plane).map(mean).collect(), colour }
+    }
+
+    /// (n Σxy − Σx Σy) / n², the numerator in integers: nothing cancels.
+    fn covariance(&self, plane: usize) -> [[f64; 3]; 3] {
+        let n = i128::from(self.images) * plane as i128;
+        let mut sum = [0i128; 3];
+        for pixel in self.values.chunks_exact(3) {
+            (0..3).for_each(|c| sum[c] += i128::from(pixel[c]));
+        }
+        let place = [[0, 1, 2], [1, 3, 4], [2, 4, 5]];
+        let entry = |i: usize, j: usize| (n * i128::from(self.products[place[i][j]]) - sum[i] * sum[j]) as f64;
+        [0, 1, 2].map(|i| [0, 1, 2].map(|j| entry(i, j) / (n as f64 * n as f64)))
+    }
+}
+
+/// Eigenvectors of a covariance and the square roots of their eigenvalues, largest first (cyclic Jacobi).
+fn components(mut a: [[f64; 3]; 3]) -> Colour {
+    let mut v = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    // Convergence is quadratic: a 3×3 matrix is diagonal to the last bit long before.
+    for _ in 0..32 {
+        for (p, q) in [(0, 1), (0, 2), (1, 2)] {
+            if a[p][q] != 0.0 {
+                rotate(&mut a, &mut v, p, q);
+            }
+        }
+    }
+    let mut order = [0, 1, 2];
+    order.sort_by(|&i, &j| a[j][j].total_cmp(&a[i][i]));
+    Colour {
+        stdev: order.map(|i| a[i][i].max(0.0).sqrt() as f32),
+        components: order.map(|i| {
+            let row = [v[0][i], v[1][i], v[2][i]];
+            let largest = row.into_iter().fold(0.0, |m: f64, x| if x.abs() > m.abs() { x } else { m });
+            row.map(|x| (x * largest.signum()) as f32)
+        }),
+    }
+}
+
+/// One Jacobi rotation: makes `a[p][q]` zero and turns the columns of `v` along.
+fn rotate(a: &mut [[f64; 3]; 3], v: &mut [[f64; 3]; 3], p: usize, q: usize) {
+    let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
+    let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
+    let c = 1.0 / (t * t + 1.0).sqrt();
+    let s = t * c;
+    let turn = |x: &mut f64, y: &mut f64| (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
+    for row in a.iter_mut().chain(v.iter_mut()) {
+        let (left, right) = row.split_at_mut(q);
+        turn(&mut left[p], &mut right[0]);
+    }
+    let (upper, lower) = a.split_at_mut(q);
+    for (x, y) in upper[p].iter_mut().zip(&mut lower[0]) {
+        turn(x, y);
+    }
+    (a[p][q], a[q][p]) = (0.0, 0.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_of_a_known_covariance() {
+        // V diag(9, 4, 1) Vᵀ with rows of V below.
+        let v = [[2.0, 1.0, 2.0], [-2.0, 2.0, 1.0], [1.0, 2.0, -2.0]].map(|r: [f64; 3]| r.map(|x| x / 3.0));
+        let values = [9.0, 4.0, 1.0];
+        let a = [0, 1, 2].map(|i| [0, 1, 2].map(|j| (0..3).map(|k| values[k] * v[k][i] * v[k][j]).sum()));
+        let colour = components(a);
+        for k in 0..3 {
+            assert!((f64::from(colour.stdev[k]) - values[k].sqrt()).abs() < 1e-6);
+            let along: f64 = (0..3).map(|c| v[k][c] * f64::from(colour.components[k][c])).sum();
+            assert!((along.abs() - 1.0).abs() < 1e-6, "{:?}", colour.components);
+            let largest = colour.components[k].into_iter().max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+            assert!(largest > 0.0);
+        }
+    }
+
+    #[test]
+    fn components_of_one_colour() {
+        let colour = components([[0.0; 3]; 3]);
+        assert_eq!(colour.stdev, [0.0; 3]);
+        assert!(colour.components.iter().flatten().all(|x| x.is_finite()));
+    }
+}

@@ -1,0 +1,243 @@
+//! The card of a run: its results, how to reproduce it, and how it differs from the paper.
+
+use super::Config;
+use crate::data::{Augment, Order};
+use crate::metrics::EvaluationLine;
+use crate::recipe::{Figures, PAPER};
+use crate::schedule::Schedule;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The ILSVRC sets the paper trained on have 1,000 classes (§2).
+const PAPER_CLASSES: usize = 1000;
+
+/// The card after `step` steps, as Markdown. `evaluations` are all so far.
+pub fn card(run: &Path, config: &Config, step: u64, evaluations: &[EvaluationLine]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_card(&mut text, run, config, step, evaluations);
+    text
+}
+
+fn write_card(
+    out: &mut String,
+    run: &Path,
+    config: &Config,
+    step: u64,
+    evaluations: &[EvaluationLine],
+) -> std::fmt::Result {
+    let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
+    let Config { net, batch, data, classes, .. } = config;
+    writeln!(out, "# {name}\n")?;
+    writeln!(
+        out,
+        "Net `{net}` on {} training images of {} classes, {step} of {} steps of {batch} images, by alexnet {}.\n",
+        data.train_images,
+        classes.len(),
+        config.steps,
+        config.version
+    )?;
+    writeln!(out, "## Results\n")?;
+    results(out, config, evaluations)?;
+    writeln!(out, "## Adapters\n")?;
+    for device in &config.adapters.devices {
+        writeln!(out, "- {device}")?;
+    }
+    writeln!(out, "\n## Reproduce\n\n```sh\n{}\n```\n", command(config))?;
+    writeln!(
+        out,
+        "The same seed gives the same bytes on the same adapters and driver, with any number of workers. Fingerprints \
+         of the images: train `{}`, val `{}`. Everything resolved is in `config.toml`, every step in `metrics.jsonl`.\n",
+        data.train_fingerprint, data.val_fingerprint
+    )?;
+    writeln!(out, "## Differences from the paper\n")?;
+    for difference in differences(config) {
+        writeln!(out, "- {difference}")?;
+    }
+    Ok(())
+}
+
+fn results(out: &mut String, config: &Config, evaluations: &[EvaluationLine]) -> std::fmt::Result {
+    let lowest = evaluations.iter().min_by(|a, b| a.top1_error.total_cmp(&b.top1_error));
+    let (Some(last), Some(lowest)) = (evaluations.last(), lowest) else {
+        return writeln!(out, "Not evaluated yet.\n");
+    };
+    writeln!(out, "On the {} validation images, centre crop:\n", config.data.val_images)?;
+    writeln!(out, "| | step | pass | top-1 error | top-5 error | log-probability |\n|---|---|---|---|---|---|")?;
+    for (label, e) in [("last", last), ("lowest top-1 error", lowest)] {
+        writeln!(
+            out,
+            "| {label} | {} | {} | {:.2} % | {:.2} % | {:.4} |",
+            e.step,
+            e.epoch,
+            100.0 * e.top1_error,
+            100.0 * e.top5_error,
+            -e.loss
+        )?;
+    }
+    writeln!(out)
+}
+
+/// The command that runs `config` again.
+fn command(config: &Config) -> String {
+    let value = |v: &dyn std::fmt::Display| v.to_string();
+    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let length = match config.epochs {
+        Some(epochs) => ("epochs", value(&epochs)),
+        None => ("steps", value(&config.steps)),
+    };
+    let mut options = vec![
+        ("net", value(&config.net)),
+        length,
+        ("batch", value(&config.batch)),
+        ("accumulate", value(&config.accumulate)),
+        ("lr", value(&config.lr)),
+        ("momentum", value(&config.momentum)),
+        ("decay", value(&config.decay)),
+        ("dropout", value(&config.dropout)),
+        ("schedule", value(&config.schedule)),
+        ("seed", value(&config.seed)),
+        ("recipe", super::word(&config.recipe)),
+        ("augment", super::word(&config.augment)),
+        ("order", super::word(&config.order)),
+        ("exif", super::word(&config.exif)),
+        ("eval-every", value(&config.eval_every)),
+        ("checkpoint-every", value(&config.checkpoint_every)),
+    ];
+    options.extend(config.weights.as_deref().map(|path| ("weights", quoted(path))));
+    options.extend(config.adapters.option.as_ref().map(|adapters| ("adapters", format!("'{adapters}'"))));
+    let options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();
+    format!("alexnet train {} {}", quoted(&config.data.path), options.join(" "))
+}
+
+/// How the run differs from what the paper describes, a sentence each.
+pub fn differences(config: &Config) -> Vec<String> {
+    let mut list = Vec::new();
+    list.extend(net_difference(&config.net).map(str::to_owned));
+    list.extend(recipe_differences(config));
+    list.extend(number_differences(config));
+    list.extend(data_differences(config));
+    list
+}
+
+fn net_difference(net: &str) -> Option<&'static str> {
+    match net {
+        "alexnet-2012" => Some(
+            "Net: what the paper's source ran. conv1 is linear with its ReLU after pool1, α of the response \
+             normalisation is divided by n, and one more normalisation within each map follows norm2.",
+        ),
+        "half" => Some("Net: the one-GPU network of the comparison in §3.2, one column instead of two."),
+        "tiny" => Some(
+            "Net: `tiny`, the paper's network made small: fewer and smaller kernels on 64×64 crops of 72×72 images, \
+             the same layers and crossings.",
+        ),
+        _ => None,
+    }
+}
+
+fn recipe_differences(config: &Config) -> Vec<String> {
+    let mut list = Vec::new();
+    if let Some(weights) = &config.weights {
+        list.push(format!("Initialisation: began with the weights of `{}`.", weights.display()));
+    } else if config.net == "tiny" {
+        list.push(
+            "Initialisation: weights scaled by fan-in and biases 0, where the paper has standard deviation 0.01 and \
+             biases 1 in five layers."
+                .to_owned(),
+        );
+    } else if config.recipe == Figures::Source {
+        list.push(
+            "Initialisation: standard deviation 0.03 in conv3-5 (the source's), where the paper says 0.01.".into(),
+        );
+    }
+    if config.recipe == Figures::Source {
+        list.push(
+            "Update: biases learn at twice the rate and without decay (the source's), where the paper has one rate and \
+             decay on all."
+                .to_owned(),
+        );
+    }
+    list
+}
+
+fn number_differences(config: &Config) -> Vec<String> {
+    let numbers = [
+        ("Batch", config.batch as f64, PAPER.batch as f64),
+        ("First learning rate", config.lr, PAPER.lr),
+        ("Momentum", config.momentum, PAPER.momentum),
+        ("Weight decay", config.decay, PAPER.decay),
+        ("Dropout", config.dropout, PAPER.dropout),
+    ];
+    let differs = numbers.into_iter().filter(|(_, own, paper)| own != paper);
+    let mut list: Vec<_> = differs.map(|(what, own, paper)| format!("{what}: {own}, the paper's {paper}.")).collect();
+    match config.epochs {
+        Some(epochs) if epochs == PAPER.epochs => {}
+        Some(epochs) => list.push(format!("Length: {epochs} passes, the paper's roughly {}.", PAPER.epochs)),
+        None => list.push(format!("Length: {} steps, the paper's roughly {} passes.", config.steps, PAPER.epochs)),
+    }
+    list.push(match config.schedule {
+        Schedule::Plateau { .. } => format!(
+            "Schedule: `{}` divides the rate by rule, where the paper's was divided by hand on the same grounds.",
+            config.schedule
+        ),
+        _ => format!("Schedule: `{}`, where the paper's rate was divided by hand, three times.", config.schedule),
+    });
+    list
+}
+
+fn data_differences(config: &Config) -> Vec<String> {
+    let mut list = vec![format!(
+        "Data: {} images of {} classes in `{}`{}; the shorter side is resampled with an antialiasing filter.",
+        config.data.train_images,
+        config.classes.len(),
+        config.data.path.display(),
+        if config.classes.len() == PAPER_CLASSES { "" } else { ", not ILSVRC's 1.2 million of 1,000" }
+    )];
+    list.push(match config.augment {
+        Augment::Full => "Augmentation: crops from all (size − crop + 1)² places, drawn for each image on its own; colour \
+                          noise in units of the standard deviation along each principal component, as the source has it, \
+                          where the paper's text says eigenvalue."
+            .to_owned(),
+        other => format!("Augmentation: `{}` instead of crops, mirror images and colour.", super::word(&other)),
+    });
+    if config.order == Order::Sequential {
+        list.push("Order: images in the order of their folders instead of shuffled.".to_owned());
+    }
+    let columns = crate::alexnet::table(&config.net).map_or(1, |t| t.columns);
+    if columns == 2 && config.adapters.devices.len() == 1 {
+        list.push("Machine: both columns on one adapter, where the paper has one GPU a column.".to_owned());
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe;
+
+    #[test]
+    fn the_paper_itself_differs_only_where_it_must() {
+        let config = crate::run::config_for_tests("alexnet", PAPER);
+        let list = differences(&Config { recipe: Figures::Paper, ..config.clone() });
+        let kinds: Vec<_> = list.iter().map(|d| d.split(':').next().unwrap()).collect();
+        assert_eq!(kinds, ["Schedule", "Data", "Augmentation", "Machine"]);
+        let source = differences(&config);
+        assert!(source.iter().any(|d| d.contains("0.03")) && source.iter().any(|d| d.contains("twice the rate")));
+    }
+
+    #[test]
+    fn tiny_names_its_net_batch_length_and_initialisation() {
+        let list = differences(&crate::run::config_for_tests("tiny", recipe::TINY)).join("\n");
+        for word in ["`tiny`", "Batch: 32", "fan-in", "12 passes", "dexp:20,4"] {
+            assert!(list.contains(word), "{word} in {list}");
+        }
+    }
+
+    #[test]
+    fn the_card_reads_without_an_evaluation() {
+        let config = crate::run::config_for_tests("tiny", recipe::TINY);
+        let text = card(Path::new("runs/tiny-1"), &config, 3, &[]);
+        assert!(text.starts_with("# tiny-1\n") && text.contains("Not evaluated yet"));
+        assert!(text.contains("--augment full --order shuffled") && text.contains("--recipe source"));
+    }
+}

@@ -1,0 +1,181 @@
+//! `config.toml`: everything that decides a run's bytes, resolved, and what it ran on.
+
+use crate::alexnet;
+use crate::data::{self, Augment, DataSet, Exif, Order};
+use crate::error::{Error, Result};
+use crate::gpu::Device;
+use crate::machine;
+use crate::net::{Net, Table};
+use crate::recipe::Figures;
+use crate::schedule::Schedule;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The configuration of a run.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Config {
+    /// Version of this program that began the run.
+    pub version: String,
+    /// Name of the network's table.
+    pub net: String,
+    /// Whose figures are followed where the paper and its source differ.
+    pub recipe: Figures,
+    /// Seed of every random draw.
+    pub seed: u64,
+    /// Images a step.
+    pub batch: usize,
+    /// Micro-batches a step.
+    pub accumulate: usize,
+    /// Passes over the training set; absent where the run is measured in steps.
+    pub epochs: Option<u64>,
+    /// Steps of the whole run.
+    pub steps: u64,
+    /// First learning rate.
+    pub lr: f64,
+    /// Factor of the velocity.
+    pub momentum: f64,
+    /// Weight decay.
+    pub decay: f64,
+    /// Probability of dropping a unit.
+    pub dropout: f64,
+    /// Learning-rate schedule.
+    pub schedule: Schedule,
+    /// Augmentation of the training images.
+    pub augment: Augment,
+    /// Order of the training images.
+    pub order: Order,
+    /// What to do with EXIF orientation.
+    pub exif: Exif,
+    /// Threads that decode.
+    pub workers: usize,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between evaluations.
+    pub eval_every: u64,
+    /// Newest checkpoints kept.
+    pub keep: usize,
+    /// Weights the run began with, where it did not begin at random.
+    pub weights: Option<PathBuf>,
+    /// Class names in the order of the network's last units.
+    pub classes: Vec<String>,
+    /// The images.
+    pub data: Data,
+    /// The machine.
+    pub adapters: Adapters,
+}
+
+/// The data set of a run.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Data {
+    /// Folder with `train` and `val`.
+    pub path: PathBuf,
+    /// Training images.
+    pub train_images: usize,
+    /// Validation images.
+    pub val_images: usize,
+    /// Of the training images' names and sizes, hexadecimal.
+    pub train_fingerprint: String,
+    /// Of the validation images' names and sizes, hexadecimal.
+    pub val_fingerprint: String,
+}
+
+/// The adapters of a run.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Adapters {
+    /// `--adapters` as given.
+    pub option: Option<String>,
+    /// Name, backend and driver of each.
+    pub devices: Vec<String>,
+}
+
+impl Config {
+    /// The network's table.
+    pub fn table(&self) -> Result<&'static Table> {
+        alexnet::table(&self.net).ok_or_else(|| Error::Usage(format!("config.toml: there is no net `{}`", self.net)))
+    }
+
+    /// The network.
+    pub fn network(&self) -> Result<Net> {
+        Net::resolve(self.table()?, self.classes.len(), self.dropout as f32)
+    }
+
+    /// What the machine must know.
+    pub fn machine(&self) -> machine::Settings {
+        machine::Settings {
+            batch: self.batch,
+            accumulate: self.accumulate,
+            figures: self.recipe,
+            momentum: self.momentum as f32,
+            decay: self.decay as f32,
+            seed: self.seed,
+        }
+    }
+
+    /// What the loader must know to begin with step `first_step`.
+    pub fn loader(&self, crop: usize, first_step: u64) -> data::LoaderSettings {
+        data::LoaderSettings {
+            batch: self.batch,
+            crop,
+            augment: self.augment,
+            order: self.order,
+            seed: self.seed,
+            workers: self.workers,
+            exif: self.exif,
+            first_step,
+        }
+    }
+
+    /// Whether an evaluation follows step `step`.
+    pub fn evaluates(&self, step: u64) -> bool {
+        due(step, self.eval_every, self.steps)
+    }
+
+    /// Whether a checkpoint follows step `step`.
+    pub fn saves(&self, step: u64) -> bool {
+        due(step, self.checkpoint_every, self.steps)
+    }
+
+    pub(super) fn to_toml(&self, folder: &Path) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::io(folder)(std::io::Error::other(e)))
+    }
+}
+
+impl Data {
+    /// Describes the two halves of a data set.
+    pub fn new(path: &Path, train: &DataSet, val: &DataSet) -> Self {
+        Self {
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            train_images: train.images.len(),
+            val_images: val.images.len(),
+            train_fingerprint: format!("{:016x}", train.fingerprint()),
+            val_fingerprint: format!("{:016x}", val.fingerprint()),
+        }
+    }
+
+    /// Whether both hold the same images, wherever they lie.
+    pub fn same_images(&self, other: &Self) -> bool {
+        self.train_fingerprint == other.train_fingerprint && self.val_fingerprint == other.val_fingerprint
+    }
+}
+
+impl Adapters {
+    /// Describes what `--adapters` led to.
+    pub fn new(option: Option<&str>, devices: &[Arc<Device>]) -> Self {
+        Self { option: option.map(str::to_owned), devices: devices.iter().map(|d| d.describe()).collect() }
+    }
+}
+
+/// Every so many steps, and after the last one always.
+fn due(step: u64, every: u64, last: u64) -> bool {
+    step > 0 && (step.is_multiple_of(every) || step == last)
+}
+
+/// Steps that `epochs` passes over `images` take.
+///
+/// Shuffled, a pass ends with a smaller batch; sequential, batches run over its end.
+pub fn steps_of(epochs: u64, images: usize, batch: usize, order: Order) -> u64 {
+    match order {
+        Order::Shuffled => epochs.saturating_mul(data::steps_per_pass(images, batch)),
+        Order::Sequential => epochs.saturating_mul(images as u64).div_ceil(batch as u64),
+    }
+}

@@ -1,0 +1,279 @@
+//! ★ The training loop.
+//!
+//! A step: load, forward, backward, update. After it, where due: an evaluation, which the schedule takes in, and a
+//! checkpoint. Everything that decides the next step's bytes is in the checkpoint, the configuration and the data.
+
+mod progress;
+
+pub use progress::Progress;
+
+use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
+use crate::data::{DataSet, Loaded, Loader, Stats};
+use crate::error::{Error, Result};
+use crate::eval::{self, Score, Views};
+use crate::gpu::Device;
+use crate::machine::Machine;
+use crate::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
+use crate::run::{self, Run};
+use crate::schedule::Place;
+use crate::weights::{self, Weights};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// The images of a run.
+#[derive(Clone)]
+pub struct Images {
+    /// `DATA/train`.
+    pub train: Arc<DataSet>,
+    /// `DATA/val`.
+    pub val: Arc<DataSet>,
+}
+
+/// How a call of [`Trainer::train`] ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// All steps are done, and the last checkpoint is written.
+    Finished(PathBuf),
+    /// Stopped on demand after a whole step; the checkpoint to go on from, if there is one yet.
+    Interrupted(Option<PathBuf>),
+}
+
+/// A run about to begin or go on.
+pub struct Trainer {
+    run: Run,
+    images: Images,
+    stats: Arc<Stats>,
+    machine: Machine,
+    state: State,
+    metrics: Metrics,
+    rate: f64,
+}
+
+impl Trainer {
+    /// Puts a run on its machine: from its last complete checkpoint, else from its first weights.
+    ///
+    /// `first` are the weights that `--weights` names, read already where the run is new.
+    ///
+    /// # Errors
+    /// A checkpoint, weights file or data set that does not fit; training images that cannot be read.
+    pub fn new(
+        run: Run,
+        images: Images,
+        mut machine: Machine,
+        first: Option<Weights>,
+        progress: &mut Progress,
+    ) -> Result<Self> {
+        let stats = prepare_stats(&run, &images, first.as_ref(), progress)?;
+        let state = match checkpoint::latest(&run.folder)? {
+            Some(folder) => {
+                let checkpoint = checkpoint::load(&folder, machine.net())?;
+                machine.set_weights(&checkpoint.weights)?;
+                machine.set_momenta(&checkpoint.momenta)?;
+                checkpoint.state
+            }
+            None => {
+                machine.set_weights(&first_weights(&run, &machine, first)?)?;
+                State::default()
+            }
+        };
+        checkpoint::recover(&run.folder, &state)?;
+        let metrics = Metrics::open(&run.metrics(), state.step, state.evaluated)?;
+        let rate = run.config.lr;
+        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, rate })
+    }
+
+    /// Evaluations so far, those before a resume among them.
+    pub fn evaluations(&self) -> &[EvaluationLine] {
+        self.metrics.evaluations()
+    }
+
+    /// The command that goes on with the run.
+    pub fn how_to_resume(&self) -> String {
+        let (data, folder) = (self.run.config.data.path.display(), self.run.folder.display());
+        format!("to go on: alexnet train {data} --resume {folder}")
+    }
+
+    /// Trains to the end of the run, or until `stop` is set.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`], [`Error::DeviceLost`], unreadable images, a full disk. Checkpoints written before stay.
+    pub fn train(&mut self, progress: &mut Progress, stop: &AtomicBool) -> Result<End> {
+        let config = self.run.config.clone();
+        let settings = config.loader(self.machine.net().table.crop, self.state.step + 1);
+        let mut loader = Loader::train(self.images.train.clone(), self.stats.clone(), settings);
+        // A run stopped between a step and its evaluation goes on with the evaluation.
+        if self.evaluation_is_open() && self.evaluate(progress, stop)? {
+            self.save(progress)?;
+        }
+        while self.state.step < config.steps && !stop.load(Ordering::Relaxed) {
+            self.train_step(&mut loader, progress)?;
+            if self.evaluation_is_open() {
+                self.evaluate(progress, stop)?;
+            }
+            if config.saves(self.state.step) || stop.load(Ordering::Relaxed) {
+                self.save(progress)?;
+            }
+        }
+        if is_finished(&self.run, &self.state) {
+            return Ok(End::Finished(checkpoint::folder(&self.run.folder, self.state.step)));
+        }
+        Ok(End::Interrupted(checkpoint::latest(&self.run.folder)?))
+    }
+
+    /// What to tell whoever sees `error` end the run: where it stands and how to go on.
+    pub fn advice(&self, error: &Error) -> String {
+        let data = self.run.config.data.path.display();
+        let last = checkpoint::latest(&self.run.folder).ok().flatten();
+        let kept = match &last {
+            Some(last) => format!("the last checkpoint is {}", last.display()),
+            None => "there is no checkpoint yet".to_owned(),
+        };
+        let next = match (error, &last) {
+            (Error::Diverged(_), Some(last)) => {
+                format!(
+                    "to begin anew from it with a lower rate: alexnet train {data} --weights {} --lr …",
+                    last.display()
+                )
+            }
+            (Error::Diverged(_), None) => "begin a new run with a lower --lr".to_owned(),
+            _ => self.how_to_resume(),
+        };
+        format!("training stopped in step {} at rate {}; {kept}\n{next}", self.state.step + 1, self.rate)
+    }
+
+    fn train_step(&mut self, loader: &mut Loader, progress: &mut Progress) -> Result<()> {
+        let config = &self.run.config;
+        let begin = Instant::now();
+        let Loaded { batch, epoch, wait } = loader.next()?;
+        progress.skipped(loader.skipped());
+        let step = self.state.step + 1;
+        let place = Place { done: self.state.step, total: config.steps, passes: epoch };
+        let rate = config.schedule.rate(config.lr, place, &self.state.plateau);
+        self.rate = rate;
+        let outcome = self.machine.step(&batch, step, rate as f32)?;
+        let seconds = begin.elapsed().as_secs_f64();
+        let line = StepLine {
+            step,
+            epoch: epoch + 1,
+            loss: outcome.loss,
+            top1_error: outcome.top1_error,
+            top5_error: outcome.top5_error,
+            lr: rate,
+            images_per_second: batch.len() as f64 / seconds,
+            seconds,
+            data_wait: wait.as_secs_f64(),
+            exchange: outcome.exchange,
+        };
+        self.state.step = step;
+        self.metrics.push(&Line::Step(line))?;
+        progress.step(&line, config.steps);
+        Ok(())
+    }
+
+    fn evaluation_is_open(&self) -> bool {
+        self.run.config.evaluates(self.state.step) && self.state.evaluated < self.state.step
+    }
+
+    /// Evaluates on the validation images; returns whether it came to the end before `stop`.
+    fn evaluate(&mut self, progress: &mut Progress, stop: &AtomicBool) -> Result<bool> {
+        let config = &self.run.config;
+        let mut score = Score::default();
+        let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
+        let (mut done, all) = (0, self.images.val.images.len());
+        let (ended, skipped) =
+            eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
+                score.add(probabilities, label);
+                done += 1;
+                progress.count("evaluation", done, all);
+                !stop.load(Ordering::Relaxed)
+            })?;
+        progress.skipped(&skipped);
+        if !ended {
+            return Ok(false);
+        }
+        let result = score.evaluation();
+        let step = self.state.step;
+        self.state.evaluated = step;
+        config.schedule.evaluated(&mut self.state.plateau, result.top1_error);
+        let top1_error = result.top1_error as f32;
+        // Only a checkpoint that the run keeps anyway can be its best: whether it was interrupted must not show.
+        if config.saves(step) && self.state.best.is_none_or(|best| top1_error < best.top1_error) {
+            self.state.best = Some(Best { step, top1_error });
+        }
+        let line = EvaluationLine {
+            step,
+            epoch: self.metrics.epoch(),
+            split: Val::Val,
+            // Not −x, which makes −0 of 0.
+            loss: 0.0 - result.logprob,
+            top1_error: result.top1_error,
+            top5_error: result.top5_error,
+        };
+        self.metrics.push(&Line::Evaluation(line))?;
+        progress.evaluation(&line);
+        Ok(true)
+    }
+
+    fn save(&mut self, progress: &mut Progress) -> Result<()> {
+        let (run, config) = (&self.run.folder, &self.run.config);
+        self.metrics.sync()?;
+        let labels = Labels { net: self.machine.net(), classes: &config.classes, stats: &self.stats };
+        let (weights, momenta) = (self.machine.weights()?, self.machine.momenta()?);
+        let folder = checkpoint::save(run, labels, Checkpoint { state: self.state, weights, momenta })?;
+        checkpoint::prune(run, config.keep, self.state.best)?;
+        self.run.write_card(&run::card(run, config, self.state.step, self.metrics.evaluations()))?;
+        progress.note(&format!("saved {}", folder.display()));
+        Ok(())
+    }
+}
+
+/// Whether nothing is left to do after the checkpoint with this state.
+pub fn is_finished(run: &Run, state: &State) -> bool {
+    state.step >= run.config.steps && state.evaluated == state.step
+}
+
+/// Allocates the machine of a run: what does not fit fails here, before anything is written.
+pub fn machine(config: &run::Config, devices: &[Arc<Device>]) -> Result<Machine> {
+    Machine::new(&config.network()?, devices, config.machine())
+}
+
+/// The mean image and colour components: kept with the run, else those of the first weights, else measured once.
+fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: &mut Progress) -> Result<Stats> {
+    let table = run.config.table()?;
+    if let Some(stats) = run.stats(table)? {
+        return Ok(stats);
+    }
+    let given = match first {
+        Some(weights) => weights.stats(table)?,
+        None => None,
+    };
+    let stats = match given {
+        Some(stats) if stats.colour.is_some() => stats,
+        given => {
+            let (exif, workers) = (run.config.exif, run.config.workers);
+            let count = |done, all| progress.count("mean image", done, all);
+            let (measured, skipped) = crate::data::measure(&images.train, table.image, exif, workers, count)?;
+            progress.skipped(&skipped);
+            // A mean that came with the weights is used as it is; only its colours were not known.
+            match given {
+                Some(given) => Stats { colour: measured.colour, ..given },
+                None => measured,
+            }
+        }
+    };
+    run.write_stats(&stats)?;
+    Ok(stats)
+}
+
+/// What the run begins with: the weights it names, scaled to its dropout, or random values.
+fn first_weights(run: &Run, machine: &Machine, first: Option<Weights>) -> Result<Vec<Vec<f32>>> {
+    let net = machine.net();
+    let Some(mut file) = first else {
+        return Ok(weights::initial(net, run.config.recipe, run.config.seed));
+    };
+    let mut tensors = file.take(net)?;
+    weights::rescale(net, &mut tensors, file.dropout.unwrap_or(0.0));
+    Ok(tensors)
+}
