@@ -20,5 +20,6 @@ pub mod recipe;
 pub mod reference;
 pub mod shape;
 pub mod solo;
+pub mod synth;
 
 pub use error::{Error, Result};
