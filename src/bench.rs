@@ -202,9 +202,9 @@ pub fn kernels(
             let runs = (0..repeats).map(|_| program.time(device)).collect::<Result<Vec<_>>>()?;
             for (i, timed) in runs[0].iter().enumerate() {
                 let seconds = median(runs.iter().map(|run| run[i].seconds).collect());
-                let product = ["forward", "backward_data", "backward_weight"]
-                    .iter()
-                    .any(|p| [format!("conv/{p}"), format!("lanes/{p}")].contains(&timed.name.to_owned()));
+                let (folder, name) = timed.name.split_once('/').unwrap_or((timed.name, ""));
+                let products = ["forward", "forward_few", "backward_data", "backward_weight"];
+                let product = ["conv", "lanes"].contains(&folder) && products.contains(&name);
                 each(&KernelReport {
                     row: case.name.clone(),
                     pass,

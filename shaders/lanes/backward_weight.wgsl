@@ -46,7 +46,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var i = 0u; i < TM; i++) {
             if row + i < ROWS {
                 let place = (group.z * ROWS + row + i) * O4 + o;
-                dw[place] = sum[i] + select(vec4(0.0), dw[place], ACCUMULATES * step.accumulate == 1u);
+                // A branch, not a select: nothing is loaded where nothing is added.
+                if ACCUMULATES * step.accumulate == 1u { sum[i] += dw[place]; }
+                dw[place] = sum[i];
             }
         }
     }

@@ -4,7 +4,7 @@ use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
     UseArgs, train,
 };
-use crate::data::{DataSet, Exif, Split};
+use crate::data::{DataSet, Split};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
@@ -20,7 +20,7 @@ use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Does what was typed. The exit code of an error is [`super::exit_code`]'s.
 pub fn run(cli: Cli) -> Result<ExitCode> {
@@ -203,10 +203,12 @@ fn draw_filters(args: &FiltersArgs) -> Result<()> {
 }
 
 fn generate(args: &SynthArgs) -> Result<()> {
-    let mut progress = Progress::stderr();
+    let progress = Mutex::new(Progress::stderr());
     let settings = Synth { classes: args.classes, train: args.train, val: args.val, seed: args.seed };
-    synth::generate(&args.dir, settings, |done, all| progress.count("drawing", done, all))?;
-    progress.finish();
+    synth::generate(&args.dir, &settings, |done, all| {
+        progress.lock().expect("no holder panics").count("drawing", done, all);
+    })?;
+    progress.into_inner().expect("no holder panicked").finish();
     say(&args.dir.display().to_string())
 }
 

@@ -19,7 +19,7 @@ macro_rules! shaders {
 shaders! {
     "image/arrange"
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
-    "lanes/forward" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_weight" "lanes/unpack_weight"
+    "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose"
     "relu/forward" "relu/backward"
     "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"

@@ -109,7 +109,8 @@ pub(super) fn forward(
     consts.push(("CHUNK", chunk.expect("1 divides").into()));
     let size = [window.pixels() * (window.batch / 4 / lanes), window.y.c.div_ceil(maps), 1].map(|s| s as u32);
     let binds = [("x", images.into()), ("w", other.into()), ("b", b.into()), ("y", y.into())];
-    rec.dispatch("lanes/forward", &consts, &binds, size);
+    let kernel = if c4(window) == 1 && window.kernel > 1 { "lanes/forward_few" } else { "lanes/forward" };
+    rec.dispatch(kernel, &consts, &binds, size);
 }
 
 pub(super) fn backward_data(

@@ -1,0 +1,278 @@
+//! The ten classes and the scene around them.
+
+use super::paint::*;
+use image::RgbImage;
+use rand::{Rng, RngExt};
+use std::ops::RangeInclusive;
+
+/// Sides of the images, in pixels.
+const SIDES: RangeInclusive<u32> = 80..=160;
+/// Least distance between colours that must be told apart; contrast varies from it up to √3.
+const CONTRAST: f32 = 0.45;
+
+/// A class of the data set.
+pub struct Class {
+    /// Its folder.
+    pub name: &'static str,
+    kind: Kind,
+}
+
+/// What makes an image one of its class.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// One figure in one colour.
+    Shape(Shape),
+    /// A patch, or the whole image, in two colours.
+    Texture(Texture),
+    /// A patch with soft edges, its hue between two others (in turns).
+    Blob(f32, f32),
+}
+
+#[derive(Clone, Copy)]
+enum Shape {
+    Triangle,
+    Cross,
+    Ring,
+}
+
+#[derive(Clone, Copy)]
+enum Texture {
+    Horizontal,
+    Vertical,
+    Checks,
+    Dots,
+    Noise,
+}
+
+/// Every class, in the order in which `--classes` takes them. The eight that mean colour cannot tell come first.
+#[rustfmt::skip]
+pub const CLASSES: [Class; 10] = [
+    Class { name: "stripes_horizontal", kind: Kind::Texture(Texture::Horizontal) },
+    Class { name: "stripes_vertical",   kind: Kind::Texture(Texture::Vertical) },
+    Class { name: "checks",             kind: Kind::Texture(Texture::Checks) },
+    Class { name: "dots",               kind: Kind::Texture(Texture::Dots) },
+    Class { name: "noise",              kind: Kind::Texture(Texture::Noise) },
+    Class { name: "triangle",           kind: Kind::Shape(Shape::Triangle) },
+    Class { name: "cross",              kind: Kind::Shape(Shape::Cross) },
+    Class { name: "ring",               kind: Kind::Shape(Shape::Ring) },
+    Class { name: "warm_blob",          kind: Kind::Blob(-0.06, 0.14) },
+    Class { name: "cool_blob",          kind: Kind::Blob(0.46, 0.70) },
+];
+
+/// Draws one image of a class: background, a few distractors, what makes the class, one or two distractors over it,
+/// then light and grain.
+pub fn draw(class: &Class, random: &mut impl Rng) -> RgbImage {
+    let (width, height) = sides(random);
+    let ground = any_colour(random);
+    let mut canvas = Canvas::new(width, height, ground);
+    background(&mut canvas, ground, random);
+    for _ in 0..random.random_range(2..=5) {
+        distractor(&mut canvas, random);
+    }
+    match class.kind {
+        Kind::Shape(shape) => paint_shape(&mut canvas, shape, ground, random),
+        Kind::Texture(texture) => paint_texture(&mut canvas, texture, ground, random),
+        Kind::Blob(low, high) => paint_blob(&mut canvas, low, high, ground, random),
+    }
+    for _ in 0..random.random_range(0..=2) {
+        distractor(&mut canvas, random);
+    }
+    light(&mut canvas, random);
+    canvas.grain(between(random, 0.005, 0.04), random);
+    canvas.finish()
+}
+
+/// Two unequal sides; the longer is at most 1.6 times the shorter, so that the centre square shows most of the image.
+fn sides(random: &mut impl Rng) -> (u32, u32) {
+    loop {
+        let (width, height) = (random.random_range(SIDES), random.random_range(SIDES));
+        let ratio = width.max(height) as f32 / width.min(height) as f32;
+        if width != height && ratio <= 1.6 {
+            return (width, height);
+        }
+    }
+}
+
+fn any_colour(random: &mut impl Rng) -> Colour {
+    std::array::from_fn(|_| between(random, 0.05, 0.95))
+}
+
+/// A colour that can be told from `other`.
+fn unlike(other: Colour, random: &mut impl Rng) -> Colour {
+    loop {
+        let colour = any_colour(random);
+        if contrast(colour, other) >= CONTRAST {
+            return colour;
+        }
+    }
+}
+
+/// A colour near `other`.
+fn near(other: Colour, random: &mut impl Rng) -> Colour {
+    other.map(|value| (value + between(random, -0.15, 0.15)).clamp(0.0, 1.0))
+}
+
+/// Flat, shaded from side to side, or clouded.
+fn background(canvas: &mut Canvas, ground: Colour, random: &mut impl Rng) {
+    let second = near(ground, random);
+    let frame = Frame::new([0.0, 0.0], any_angle(random));
+    match random.random_range(0..3) {
+        0 => {}
+        1 => canvas.map(|point, _| mix(ground, second, (frame.local(point)[0] + 0.5).clamp(0.0, 1.0))),
+        _ => {
+            let (cell, seed) = (between(random, 0.25, 0.6), random.random());
+            canvas.map(|point, _| mix(ground, second, noise(frame.local(point), cell, seed)));
+        }
+    }
+}
+
+/// A dash, a speck or a small square, anywhere: the same for all classes, and smaller than what makes a class.
+fn distractor(canvas: &mut Canvas, random: &mut impl Rng) {
+    let half = canvas.half();
+    let centre = half.map(|h| between(random, -h, h));
+    let frame = Frame::new(centre, any_angle(random));
+    let colour = any_colour(random);
+    match random.random_range(0..3) {
+        0 => {
+            let half = [between(random, 0.05, 0.14), between(random, 0.006, 0.014)];
+            canvas.fill(colour, |point| rectangle(frame.local(point), half));
+        }
+        1 => {
+            let radius = between(random, 0.015, 0.04);
+            canvas.fill(colour, |point| disc(frame.local(point), radius));
+        }
+        _ => {
+            let half = [between(random, 0.015, 0.045), between(random, 0.015, 0.045)];
+            canvas.fill(colour, |point| rectangle(frame.local(point), half));
+        }
+    }
+}
+
+/// The centre of something that reaches `radius` far, so that it stays in the centre square.
+fn place(radius: f32, random: &mut impl Rng) -> Point {
+    let free = (0.47 - radius).max(0.01);
+    [between(random, -free, free), between(random, -free, free)]
+}
+
+fn paint_shape(canvas: &mut Canvas, shape: Shape, ground: Colour, random: &mut impl Rng) {
+    let radius = between(random, 0.2, 0.38);
+    let frame = Frame::new(place(radius, random), any_angle(random));
+    let ink = unlike(ground, random);
+    match shape {
+        Shape::Triangle => canvas.fill(ink, |point| triangle(frame.local(point), radius / 2.0)),
+        Shape::Cross => {
+            let half_width = radius * between(random, 0.18, 0.3);
+            canvas.fill(ink, |point| cross(frame.local(point), radius, half_width));
+        }
+        Shape::Ring => {
+            let half_width = radius * between(random, 0.12, 0.22);
+            canvas.fill(ink, |point| ring(frame.local(point), radius - half_width, half_width));
+        }
+    }
+}
+
+/// A texture's inks: one unlike the ground and one unlike the first, which may be the ground's own colour.
+fn inks(ground: Colour, random: &mut impl Rng) -> (Colour, Colour) {
+    let ink = unlike(ground, random);
+    let paper = if random.random_bool(0.5) { ground } else { unlike(ink, random) };
+    (ink, paper)
+}
+
+fn paint_texture(canvas: &mut Canvas, texture: Texture, ground: Colour, random: &mut impl Rng) {
+    let (ink, paper) = inks(ground, random);
+    let patch = patch(random);
+    let strength = strength(texture, canvas.pixel(), random);
+    let pixel = canvas.pixel();
+    canvas.map(|point, under| mix(under, mix(paper, ink, strength(point)), cover(patch(point), pixel)));
+}
+
+/// Where a texture is: the whole image, a disc or a rectangle.
+fn patch(random: &mut impl Rng) -> Box<dyn Fn(Point) -> f32> {
+    let kind = random.random_range(0..4);
+    let half = [between(random, 0.24, 0.42), between(random, 0.24, 0.42)];
+    let radius = between(random, 0.28, 0.44);
+    let reach = if kind == 1 { radius } else { half[0].max(half[1]) };
+    let frame = Frame::new(place(reach, random), any_angle(random));
+    match kind {
+        0 => Box::new(|_| -1.0),
+        1 => Box::new(move |point| disc(frame.local(point), radius)),
+        _ => Box::new(move |point| rectangle(frame.local(point), half)),
+    }
+}
+
+/// How much of the ink there is at a point, 0 to 1.
+fn strength(texture: Texture, pixel: f32, random: &mut impl Rng) -> Box<dyn Fn(Point) -> f32> {
+    let tilt = between(random, -0.2, 0.2);
+    let turned = any_angle(random);
+    let origin = [between(random, -0.5, 0.5), between(random, -0.5, 0.5)];
+    let upright = Frame::new(origin, tilt);
+    let frame = Frame::new(origin, turned);
+    match texture {
+        Texture::Horizontal => {
+            let period = between(random, 0.09, 0.2);
+            Box::new(move |point| cover(wave(upright.local(point)[1], period), pixel))
+        }
+        Texture::Vertical => {
+            let period = between(random, 0.09, 0.2);
+            Box::new(move |point| cover(wave(upright.local(point)[0], period), pixel))
+        }
+        Texture::Checks => {
+            let period = between(random, 0.12, 0.24);
+            Box::new(move |point| {
+                let [across, down] = frame.local(point).map(|x| wave(x, period));
+                cover(across * down / across.abs().max(down.abs()).max(f32::MIN_POSITIVE), pixel)
+            })
+        }
+        Texture::Dots => {
+            let step = between(random, 0.11, 0.18);
+            let radius = step * between(random, 0.27, 0.36);
+            Box::new(move |point| cover(dots(frame.local(point), step, radius), pixel))
+        }
+        Texture::Noise => {
+            let (cell, seed) = (between(random, 0.025, 0.05), random.random());
+            // Steeper than the plain noise, whose bilinear means crowd about a half.
+            Box::new(move |point| ((noise(frame.local(point), cell, seed) - 0.5) * 2.0 + 0.5).clamp(0.0, 1.0))
+        }
+    }
+}
+
+/// Discs in rows, every other row shifted by half a step.
+fn dots([x, y]: Point, step: f32, radius: f32) -> f32 {
+    let row = (y / step).floor();
+    let x = x + (row.rem_euclid(2.0)) * step / 2.0;
+    disc([x.rem_euclid(step) - step / 2.0, y - row * step - step / 2.0], radius)
+}
+
+/// A patch with three random bulges and soft edges.
+fn paint_blob(canvas: &mut Canvas, low: f32, high: f32, ground: Colour, random: &mut impl Rng) {
+    let radius = between(random, 0.18, 0.34);
+    let frame = Frame::new(place(radius, random), any_angle(random));
+    let softness = radius * between(random, 0.25, 0.5);
+    let bulges: [f32; 3] = std::array::from_fn(|_| between(random, -0.12, 0.12));
+    let colour = blob_colour(low, high, ground, random);
+    canvas.map(|point, under| {
+        let [x, y] = frame.local(point);
+        let angle = y.atan2(x);
+        let bulge: f32 = (2u8..).zip(bulges).map(|(k, bulge)| bulge * (f32::from(k) * angle).cos()).sum();
+        mix(under, colour, cover(disc([x, y], radius * (1.0 + bulge)), softness))
+    });
+}
+
+fn blob_colour(low: f32, high: f32, ground: Colour, random: &mut impl Rng) -> Colour {
+    loop {
+        let colour = hsv(between(random, low, high), between(random, 0.6, 1.0), between(random, 0.6, 1.0));
+        if contrast(colour, ground) >= CONTRAST {
+            return colour;
+        }
+    }
+}
+
+/// Light that falls off from one side to the other.
+fn light(canvas: &mut Canvas, random: &mut impl Rng) {
+    let frame = Frame::new([0.0, 0.0], any_angle(random));
+    let slope = between(random, 0.0, 0.3);
+    canvas.map(|point, colour| {
+        let factor = 1.0 + slope * frame.local(point)[0];
+        colour.map(|value| value * factor)
+    });
+}
