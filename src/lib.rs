@@ -12,6 +12,5 @@ pub mod net;
 pub mod random;
 pub mod recipe;
 pub mod shape;
-pub mod synth;
 
 pub use error::{Error, Result};
