@@ -45,8 +45,7 @@ pub struct LoaderSettings {
     pub first_step: u64,
 }
 
-/// Steps in which every image of a set is seen once; of [`Order::Sequential`], the steps that begin within a pass, or
-/// one less.
+/// Steps a pass takes: the fewest in which every image of a set is seen.
 pub fn steps_per_pass(images: usize, batch: usize) -> u64 {
     images.div_ceil(batch) as u64
 }
