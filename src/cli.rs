@@ -320,9 +320,15 @@ pub struct ShaderArgs {
     pub adapters: Option<String>,
 }
 
-/// An error with its causes, a line each.
+/// An error with its causes, a line each. A cause that the line above already says is left out.
 pub fn chain(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n  because ")
+    let mut lines: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if lines.last().is_none_or(|above| !above.ends_with(&cause)) {
+            lines.push(cause);
+        }
+    }
+    lines.join("\n  because ")
 }
 
 /// 2 for a mistake in what was typed, else 1.
