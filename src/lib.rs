@@ -30,10 +30,8 @@ pub mod run;
 pub mod schedule;
 pub mod shape;
 pub mod solo;
-pub mod stub;
+pub mod synth;
 pub mod train;
 pub mod weights;
-
-pub use stub::synth;
 
 pub use error::{Error, Result};
