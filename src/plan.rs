@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Profile;
-use crate::layer::Layer;
+use crate::layer::{Layer, Lrn, Over};
 use crate::net::{Net, On, Reads};
 use crate::products::{self, Needs, Window};
 use crate::shape::Shape;
@@ -169,7 +169,7 @@ pub fn layer_needs(layer: &Layer, profile: &Profile, x: Shape, y: Shape, batch: 
     match layer {
         Layer::Conv(_) | Layer::Full(_) => products::needs(profile, &Window::of(layer, x, y, batch)),
         // The ratios its backward pass sums.
-        Layer::Lrn(_) => Needs { partial: y.len() * batch, ..Needs::default() },
+        Layer::Lrn(Lrn { over: Over::Space, .. }) => Needs { partial: y.len() * batch, ..Needs::default() },
         _ => Needs::default(),
     }
 }

@@ -22,13 +22,13 @@ shaders! {
     "lanes/forward" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose"
     "relu/forward" "relu/backward"
-    "lrn/forward" "lrn/backward_ratio" "lrn/backward"
+    "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"
     "pool/forward" "pool/backward"
     "dropout/apply"
     "loss/forward" "loss/sum" "loss/backward"
     "optimizer/sgd"
     "exchange/add"
-    "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/neighbours" "shared/random" "shared/step"
+    "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
 }
 
 /// A constant put in front of a kernel.

@@ -1,7 +1,8 @@
-// ratio = dy · y / s, which lrn/backward sums over the window.
+// ratio = dy · y / s, which lrn_space/backward sums over the window.
 
 #import each
-#import neighbours
+#import places
+#import power
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;            // [C, H, W, N4]

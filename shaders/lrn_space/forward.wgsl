@@ -1,0 +1,16 @@
+// y = x · s^-β, s = k + α · Σ x² over SIDE × SIDE places of the same map (the 2012 source).
+
+#import each
+#import places
+#import power
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;       // [C, H, W, N4]
+
+fn term(j: u32) -> vec4<f32> {
+    return x[j] * x[j];
+}
+
+fn each(i: u32) {
+    y[i] = x[i] * power(K + ALPHA * over_window(i));
+}
