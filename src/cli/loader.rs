@@ -117,7 +117,7 @@ fn photograph(number: u32) -> image::RgbImage {
         .map(|[a, b, c, d]| [a * 0.1, b * 0.1, c * TAU, d])
         .collect();
     image::RgbImage::from_fn(SIZE.0, SIZE.1, |x, y| {
-        let grain = (random::hash(&[number, x, y]) % 24) as f32;
+        let grain = (random::hash(&[number, x, y]) % 16) as f32;
         let channel = |shift: f32| {
             let wave = |[u, v, phase, height]: &[f32; 4]| {
                 height * (u * x as f32 + v * y as f32 + phase + shift * height).sin()
