@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
 mod commands;
+mod loader;
 mod train;
 
 use crate::alexnet::TABLES;
@@ -286,10 +287,10 @@ pub enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Loading and augmenting the images of DATA/train.
+    /// Loading and augmenting the images of DATA/train, once.
     Loader {
-        /// Folder with train/CLASS/*.
-        data: PathBuf,
+        /// Folder with train/CLASS/* [default: 300 drawings of 500 pixels, as large as photographs].
+        data: Option<PathBuf>,
         /// The network whose image size and crop count.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
         net: &'static Table,
@@ -320,9 +321,15 @@ pub struct ShaderArgs {
     pub adapters: Option<String>,
 }
 
-/// An error with its causes, a line each.
+/// An error with its causes, a line each. A cause that the line above already says is left out.
 pub fn chain(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n  because ")
+    let mut lines: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if lines.last().is_none_or(|above| !above.ends_with(&cause)) {
+            lines.push(cause);
+        }
+    }
+    lines.join("\n  because ")
 }
 
 /// 2 for a mistake in what was typed, else 1.

@@ -140,7 +140,7 @@ impl Trainer {
             (Error::Diverged(_), None) => "begin a new run with a lower --lr".to_owned(),
             _ => self.how_to_resume(),
         };
-        format!("training stopped in step {} at rate {}; {kept}\n{next}", self.state.step + 1, self.rate)
+        format!("training stopped after {} steps, at rate {:e}; {kept}\n{next}", self.state.step, self.rate)
     }
 
     fn train_step(&mut self, loader: &mut Loader, progress: &mut Progress) -> Result<()> {

@@ -482,11 +482,28 @@ fn the_machine_is_described() {
 }
 
 #[test]
+fn check_prints_a_line_a_kernel_and_case() {
+    let text = done(trained(), &["check"]);
+    let verdicts = text.lines().filter(|l| l.starts_with("ok "));
+    assert!(verdicts.clone().count() > 100, "{text}");
+    for part in ["dx", "dw", "db"] {
+        assert!(verdicts.clone().any(|l| l.contains(part)), "{part}");
+    }
+    assert!(!text.contains("WRONG"), "{text}");
+}
+
+#[test]
 fn speed_is_measured() {
     let folder = trained();
     let json = |words: &[&str]| -> Value { serde_json::from_str(&done(folder, words)).unwrap() };
     let step = json(&["bench", "step", "--net", "tiny", "--batch", "8", "--json"]);
     assert!(step["images_per_second"].as_f64().unwrap() > 0.0, "{step}");
+    let kernels = done(folder, &["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--json"]);
+    for line in kernels.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    assert!(kernels.lines().count() > 20);
     let loader = json(&["bench", "loader", "data", "--net", "tiny", "--json"]);
     assert!(loader["images_per_second"].as_f64().unwrap() > 0.0, "{loader}");
 }

@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, train,
+    UseArgs, loader, train,
 };
 use crate::data::{DataSet, Split};
 use crate::error::Error;
@@ -288,14 +288,9 @@ fn measure(command: BenchCommand) -> Result<()> {
             }
             said
         }
-        BenchCommand::Loader { data, net, workers: option, json } => say(&loader_words(0.0, json)),
-    }
-}
-
-fn loader_words(images_per_second: f64, json: bool) -> String {
-    if json {
-        serde_json::json!({ "images_per_second": images_per_second }).to_string()
-    } else {
-        format!("{images_per_second:.1} images/s")
+        BenchCommand::Loader { data, net, workers: option, json } => {
+            let report = loader::measure(data.as_deref(), net, workers(option))?;
+            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
+        }
     }
 }

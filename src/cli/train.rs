@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What a shell expects after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -120,6 +121,11 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
     let option = args.adapters.clone().or(run.config.adapters.option.clone());
     let devices = gpu::select(option.as_deref(), run.config.table()?.columns)?;
     let adapters = Adapters::new(option.as_deref(), &devices);
+    if run.config.version != VERSION {
+        let begun = &run.config.version;
+        progress
+            .note(&format!("note: the run was begun by alexnet {begun}; {VERSION} need not end with the same bytes"));
+    }
     if adapters.devices != run.config.adapters.devices {
         progress.note(&format!(
             "note: the run was begun on {}; on {} it need not end with the same bytes",
@@ -160,7 +166,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
     let epochs = if args.steps.is_none() { Some(args.epochs.unwrap_or(defaults.epochs)) } else { None };
     let weights = args.weights.as_deref().map(weights::locate).transpose()?;
     Ok(Config {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
         net: table.name.to_owned(),
         recipe: args.recipe.unwrap_or(Figures::Source),
         seed: args.seed.unwrap_or(0),

@@ -141,8 +141,8 @@ fn recipe_differences(config: &Config) -> Vec<String> {
         list.push(format!("Initialisation: began with the weights of `{}`.", weights.display()));
     } else if config.net == "tiny" {
         list.push(
-            "Initialisation: weights scaled by fan-in and biases 0, where the paper has standard deviation 0.01 and \
-             biases 1 in five layers."
+            "Initialisation: weights scaled by fan-in but in conv1 and fc8, and biases 0, where the paper has standard \
+             deviation 0.01 and biases 1 in five layers."
                 .to_owned(),
         );
     } else if config.recipe == Figures::Source {

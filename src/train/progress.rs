@@ -35,7 +35,8 @@ struct Mean {
 impl Progress {
     /// Speaks on stderr.
     pub fn stderr() -> Self {
-        let style = ProgressStyle::with_template("{bar:20} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template("{bar:12} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
         Self { bar, spoke: Instant::now(), since: Mean::default(), seconds_a_step: None, skipped: HashSet::new() }
     }
