@@ -11,7 +11,17 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A few bytes whose header claims 60,000 × 60,000 pixels, 10 GB of them.
+/// A PNG whose header claims a square of `side` pixels.
+fn png(side: u32) -> Vec<u8> {
+    let mut png = encoded(ImageFormat::Png);
+    png[16..20].copy_from_slice(&side.to_be_bytes());
+    png[20..24].copy_from_slice(&side.to_be_bytes());
+    let check = crc(&png[12..29]).to_be_bytes();
+    png[29..33].copy_from_slice(&check);
+    png
+}
+
+/// A few bytes whose header claims 60,000 × 60,000 pixels, 10 GB of them, or the most a PNG can claim.
 #[test]
 fn gigapixel_headers_are_refused() {
     let side = 60_000u16;
@@ -19,18 +29,14 @@ fn gigapixel_headers_are_refused() {
     let frame = jpeg.windows(2).position(|w| w == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 7].copy_from_slice(&side.to_be_bytes());
     jpeg[frame + 7..frame + 9].copy_from_slice(&side.to_be_bytes());
-    let mut png = encoded(ImageFormat::Png);
-    png[16..20].copy_from_slice(&u32::from(side).to_be_bytes());
-    png[20..24].copy_from_slice(&u32::from(side).to_be_bytes());
-    let check = crc(&png[12..29]).to_be_bytes();
-    png[29..33].copy_from_slice(&check);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge");
-    for bytes in [jpeg, png] {
+    let cases = [(jpeg, "60000×60000"), (png(side.into()), "60000×60000"), (png(i32::MAX as u32), "too many pixels")];
+    for (bytes, why) in cases {
         fs::write(&path, bytes).unwrap();
         let before = peak_memory();
         let error = load(&path, 8, Exif::Apply).unwrap_err().to_string();
-        assert!(error.contains("60000×60000"), "{error}");
+        assert!(error.contains(why) && error.contains("make it smaller"), "{error}");
         assert!(peak_memory() - before < 64 << 20, "{} bytes", peak_memory() - before);
     }
 }

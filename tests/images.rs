@@ -98,24 +98,34 @@ fn cmyk_and_progressive() {
     }
 }
 
-/// Where the stored left top quarter, which is white, is seen under each orientation.
+/// Where the stored quarters, all different, are seen under each orientation of the EXIF standard: left to right, then
+/// below. 1 to 4 are the image, mirrored, turned by 180° and mirrored upside down; 5 to 8 are transpositions of these.
 #[test]
 fn exif_orientation() {
-    let image = RgbImage::from_fn(32, 32, |x, y| Rgb([if x < 16 && y < 16 { 255 } else { 0 }; 3]));
-    let seen = |orientation, exif| {
+    const QUARTERS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255; 3]];
+    let image = RgbImage::from_fn(32, 32, |x, y| Rgb(QUARTERS[(y / 16 * 2 + x / 16) as usize]));
+    let assert_seen = |orientation, exif, wanted: [usize; 4]| {
         let square = load_bytes(&turned_jpeg(&image, orientation), 32, exif).unwrap();
-        let white: Vec<_> =
-            [(8, 8), (24, 8), (8, 24), (24, 24)].into_iter().filter(|&(x, y)| pixel(&square, x, y)[0] > 200).collect();
-        assert_eq!(white.len(), 1);
-        white[0]
+        for ((x, y), quarter) in [(8, 8), (24, 8), (8, 24), (24, 24)].into_iter().zip(wanted) {
+            assert_near(pixel(&square, x, y), QUARTERS[quarter], 20);
+        }
     };
-    let wanted = [(8, 8), (24, 8), (24, 24), (8, 24), (8, 8), (24, 8), (24, 24), (8, 24)];
+    let wanted = [
+        [0, 1, 2, 3],
+        [1, 0, 3, 2],
+        [3, 2, 1, 0],
+        [2, 3, 0, 1],
+        [0, 2, 1, 3],
+        [2, 0, 3, 1],
+        [3, 1, 2, 0],
+        [1, 3, 0, 2],
+    ];
     for (orientation, wanted) in (1..=8).zip(wanted) {
-        assert_eq!(seen(orientation, Exif::Apply), wanted, "orientation {orientation}");
-        assert_eq!(seen(orientation, Exif::Ignore), (8, 8));
+        assert_seen(orientation, Exif::Apply, wanted);
+        assert_seen(orientation, Exif::Ignore, [0, 1, 2, 3]);
     }
     // What no camera writes leaves the image as it is.
-    assert_eq!(seen(77, Exif::Apply), (8, 8));
+    assert_seen(77, Exif::Apply, [0, 1, 2, 3]);
 }
 
 /// Turned by a quarter, the longer side is another one: the centre is cut from what is seen.
@@ -173,6 +183,35 @@ fn unreadable_files_are_named() {
     assert!(missing.contains("missing.jpg") && missing.contains("cannot be read"), "{missing}");
     let not_a_file = load(folder.path(), 8, Exif::Apply).unwrap_err().to_string();
     assert!(not_a_file.contains("cannot be read"), "{not_a_file}");
+}
+
+/// However long the part that was copied, it is an error and not half an image.
+#[test]
+fn truncated_files_are_refused_wherever_they_end() {
+    let png = encoded(pattern(40, 30), ImageFormat::Png);
+    // Past its data a PNG has only an empty chunk that says so.
+    let data_end = png.len() - 12;
+    let files = [
+        (encoded(pattern(40, 30), ImageFormat::Jpeg), usize::MAX),
+        (fs::read(fixture("progressive.jpg")).unwrap(), usize::MAX),
+        (fs::read(fixture("ycck.jpg")).unwrap(), usize::MAX),
+        (png, data_end),
+    ];
+    for (number, (file, needed)) in files.iter().enumerate() {
+        assert!(load_bytes(file, 8, Exif::Apply).is_ok());
+        for len in 1..file.len().min(*needed) {
+            assert!(load_bytes(&file[..len], 8, Exif::Apply).is_err(), "file {number}, {len} bytes");
+        }
+    }
+}
+
+/// Telephones append films to photographs: what follows the end of the image is not looked at.
+#[test]
+fn what_follows_an_image_does_not_matter() {
+    let jpeg = encoded(pattern(40, 30), ImageFormat::Jpeg);
+    let whole = load_bytes(&jpeg, 8, Exif::Apply).unwrap();
+    let film = [&jpeg[..], b"a film with \xFF\xDA in it"].concat();
+    assert_eq!(load_bytes(&film, 8, Exif::Apply).unwrap(), whole);
 }
 
 /// Whatever is in a file, loading it answers and does not panic.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -59,7 +59,10 @@ fn decode(bytes: &[u8], exif: Exif) -> Result<RgbImage, String> {
     if format == ImageFormat::Jpeg && !has_end(bytes) {
         return Err("truncated JPEG: its data has no end; copy the file again".into());
     }
-    let damaged = |e: image::ImageError| format!("damaged or truncated image: {e}");
+    let damaged = |e| match e {
+        ImageError::Limits(_) => format!("too many pixels by its header, the limit is {MAX_PIXELS}; make it smaller"),
+        e => format!("damaged or truncated image: {e}"),
+    };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(8 * MAX_PIXELS);
@@ -78,13 +81,22 @@ fn decode(bytes: &[u8], exif: Exif) -> Result<RgbImage, String> {
     Ok(image.into_rgb8())
 }
 
-/// Whether an end marker follows the last start of scan of a JPEG. The decoder fills missing data with grey, and an
-/// embedded thumbnail, which precedes the image's own scan, has an end marker as well.
+/// Whether a JPEG's own data has its end marker: the decoder fills what is missing with grey. Its segments are walked,
+/// since an embedded thumbnail has an end marker as well, and a telephone may append a film.
 fn has_end(jpeg: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| jpeg.windows(2).rposition(|w| w == marker);
-    const START_OF_SCAN: [u8; 2] = [0xFF, 0xDA];
-    const END: [u8; 2] = [0xFF, 0xD9];
-    last(END) > last(START_OF_SCAN)
+    const END: u8 = 0xD9;
+    // After 0xFF, a zero or a restart belongs to the data, and another 0xFF only fills.
+    let is_marker = |w: &[u8]| w[0] == 0xFF && !matches!(w[1], 0x00 | 0xD0..=0xD7 | 0xFF);
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    while let Some(at) = rest.windows(2).position(is_marker) {
+        if rest[at + 1] == END {
+            return true;
+        }
+        let segment = &rest[at + 2..];
+        let Some(&[high, low]) = segment.first_chunk() else { break };
+        rest = segment.get(usize::from(u16::from_be_bytes([high, low]))..).unwrap_or_default();
+    }
+    false
 }
 
 /// The centre square of an image, resized.
