@@ -52,9 +52,8 @@ fn decode(bytes: &[u8], exif: Exif) -> Result<RgbImage, String> {
     if bytes.is_empty() {
         return Err("the file is empty".into());
     }
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) => format,
-        _ => return Err("not a JPEG or PNG image".into()),
+    let Ok(format @ (ImageFormat::Jpeg | ImageFormat::Png)) = image::guess_format(bytes) else {
+        return Err("not a JPEG or PNG image".into());
     };
     if format == ImageFormat::Jpeg && !has_end(bytes) {
         return Err("truncated JPEG: its data has no end; copy the file again".into());
