@@ -222,19 +222,19 @@ fn strength(texture: Texture, pixel: f32, random: &mut impl Rng) -> Box<dyn Fn(P
             Box::new(move |point| cover(wave(upright.local(point)[0], period), pixel))
         }
         Texture::Checks => {
-            let period = between(random, 0.16, 0.28);
+            let period = between(random, 0.22, 0.4);
             Box::new(move |point| {
-                let [across, down] = frame.local(point).map(|x| wave(x, period));
+                let [across, down] = upright.local(point).map(|x| wave(x, period));
                 cover(across * down / across.abs().max(down.abs()).max(f32::MIN_POSITIVE), pixel)
             })
         }
         Texture::Dots => {
-            let step = between(random, 0.13, 0.2);
+            let step = between(random, 0.13, 0.22);
             let radius = step * between(random, 0.22, 0.3);
             Box::new(move |point| cover(dots(frame.local(point), step, radius), pixel))
         }
         Texture::Noise => {
-            let (cell, seed) = (between(random, 0.025, 0.05), random.random());
+            let (cell, seed) = (between(random, 0.02, 0.035), random.random());
             // Steeper than the plain noise, whose bilinear means crowd about a half.
             Box::new(move |point| ((noise(frame.local(point), cell, seed) - 0.5) * 2.0 + 0.5).clamp(0.0, 1.0))
         }
