@@ -24,7 +24,7 @@ use std::thread;
 pub const MARKER: &str = "synth.toml";
 
 /// Raised whenever the same settings draw other images, so that an older set is not taken for a current one.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// JPEG quality, 1 to 100.
 const QUALITY: u8 = 90;
 /// The most images of one class in one split: their names have five digits.
