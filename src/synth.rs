@@ -24,7 +24,7 @@ use std::thread;
 pub const MARKER: &str = "synth.toml";
 
 /// Raised whenever the same settings draw other images, so that an older set is not taken for a current one.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// JPEG quality, 1 to 100.
 const QUALITY: u8 = 90;
 /// The most images of one class in one split: their names have five digits.
@@ -116,7 +116,7 @@ pub fn generate_on(
     let unfinished = Unfinished::beside(&dir)?;
     write_images(threads, &unfinished.0, settings, &progress)?;
     write_marker(&unfinished.0, settings)?;
-    unfinished.become_(&dir)
+    unfinished.finish(&dir)
 }
 
 impl Synth {
@@ -201,6 +201,7 @@ fn is_finished(dir: &Path, settings: &Synth) -> Result<bool> {
 struct Unfinished(PathBuf);
 
 impl Unfinished {
+    /// A folder on the same disk, since a rename cannot leave it.
     fn beside(dir: &Path) -> Result<Self> {
         let Some(name) = dir.file_name() else {
             return Err(Error::Usage(format!("{}: name a new folder for the data set", dir.display())));
@@ -212,7 +213,8 @@ impl Unfinished {
         Ok(unfinished)
     }
 
-    fn become_(self, dir: &Path) -> Result<()> {
+    /// Gives the folder its name: all of the set appears at once.
+    fn finish(self, dir: &Path) -> Result<()> {
         if dir.is_dir() {
             // Empty, or this fails; Windows renames onto no folder at all.
             fs::remove_dir(dir).map_err(Error::io(dir))?;

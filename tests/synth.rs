@@ -258,5 +258,5 @@ fn mean_colour_tells_no_class_but_the_blobs() {
     // Chance is 0.125, its standard deviation over 800 images 0.012.
     assert!(by_mean < 0.18, "{by_mean}");
     assert!(by_neighbours < 0.2, "{by_neighbours}");
-    assert!(blobs > 0.6, "the same rule on the two blobs, which colour does tell: {blobs}");
+    assert!(blobs > 0.55, "the same rule on the two blobs, which colour does tell: {blobs}");
 }

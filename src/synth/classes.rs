@@ -7,7 +7,10 @@ use std::ops::RangeInclusive;
 
 /// Sides of the images, in pixels.
 const SIDES: RangeInclusive<u32> = 80..=160;
-/// Least distance between colours that must be told apart; contrast varies from it up to √3.
+/// How far a colour's values are from its grey, at most.
+const TINT: f32 = 0.25;
+/// Least distance between colours that must be told apart. Each range of colours reaches further than twice this, so that
+/// it has some at that distance from any colour.
 const CONTRAST: f32 = 0.45;
 
 /// A class of the data set.
@@ -78,7 +81,7 @@ pub fn draw(class: &Class, random: &mut impl Rng) -> RgbImage {
         distractor(&mut canvas, random);
     }
     light(&mut canvas, random);
-    canvas.grain(between(random, 0.005, 0.04), random);
+    canvas.grain(between(random, 0.0, 0.025), random);
     canvas.finish()
 }
 
@@ -93,8 +96,10 @@ fn sides(random: &mut impl Rng) -> (u32, u32) {
     }
 }
 
+/// A tinted grey.
 fn any_colour(random: &mut impl Rng) -> Colour {
-    std::array::from_fn(|_| between(random, 0.05, 0.95))
+    let grey = between(random, 0.0, 1.0);
+    std::array::from_fn(|_| (grey + between(random, -TINT, TINT)).clamp(0.0, 1.0))
 }
 
 /// A colour that can be told from `other`.
@@ -155,7 +160,7 @@ fn place(radius: f32, random: &mut impl Rng) -> Point {
 }
 
 fn paint_shape(canvas: &mut Canvas, shape: Shape, ground: Colour, random: &mut impl Rng) {
-    let radius = between(random, 0.2, 0.38);
+    let radius = between(random, 0.25, 0.42);
     let frame = Frame::new(place(radius, random), any_angle(random));
     let ink = unlike(ground, random);
     match shape {
@@ -189,13 +194,13 @@ fn paint_texture(canvas: &mut Canvas, texture: Texture, ground: Colour, random: 
 /// Where a texture is: the whole image, a disc or a rectangle.
 fn patch(random: &mut impl Rng) -> Box<dyn Fn(Point) -> f32> {
     let kind = random.random_range(0..4);
-    let half = [between(random, 0.24, 0.42), between(random, 0.24, 0.42)];
-    let radius = between(random, 0.28, 0.44);
-    let reach = if kind == 1 { radius } else { half[0].max(half[1]) };
+    let half = [between(random, 0.3, 0.45), between(random, 0.3, 0.45)];
+    let radius = between(random, 0.36, 0.46);
+    let reach = if kind == 2 { radius } else { half[0].max(half[1]) };
     let frame = Frame::new(place(reach, random), any_angle(random));
     match kind {
-        0 => Box::new(|_| -1.0),
-        1 => Box::new(move |point| disc(frame.local(point), radius)),
+        0 | 1 => Box::new(|_| -1.0),
+        2 => Box::new(move |point| disc(frame.local(point), radius)),
         _ => Box::new(move |point| rectangle(frame.local(point), half)),
     }
 }
@@ -209,27 +214,27 @@ fn strength(texture: Texture, pixel: f32, random: &mut impl Rng) -> Box<dyn Fn(P
     let frame = Frame::new(origin, turned);
     match texture {
         Texture::Horizontal => {
-            let period = between(random, 0.09, 0.2);
+            let period = between(random, 0.1, 0.2);
             Box::new(move |point| cover(wave(upright.local(point)[1], period), pixel))
         }
         Texture::Vertical => {
-            let period = between(random, 0.09, 0.2);
+            let period = between(random, 0.1, 0.2);
             Box::new(move |point| cover(wave(upright.local(point)[0], period), pixel))
         }
         Texture::Checks => {
-            let period = between(random, 0.12, 0.24);
+            let period = between(random, 0.22, 0.4);
             Box::new(move |point| {
-                let [across, down] = frame.local(point).map(|x| wave(x, period));
+                let [across, down] = upright.local(point).map(|x| wave(x, period));
                 cover(across * down / across.abs().max(down.abs()).max(f32::MIN_POSITIVE), pixel)
             })
         }
         Texture::Dots => {
-            let step = between(random, 0.11, 0.18);
-            let radius = step * between(random, 0.27, 0.36);
+            let step = between(random, 0.13, 0.22);
+            let radius = step * between(random, 0.22, 0.3);
             Box::new(move |point| cover(dots(frame.local(point), step, radius), pixel))
         }
         Texture::Noise => {
-            let (cell, seed) = (between(random, 0.025, 0.05), random.random());
+            let (cell, seed) = (between(random, 0.02, 0.035), random.random());
             // Steeper than the plain noise, whose bilinear means crowd about a half.
             Box::new(move |point| ((noise(frame.local(point), cell, seed) - 0.5) * 2.0 + 0.5).clamp(0.0, 1.0))
         }
