@@ -325,7 +325,8 @@ impl Column {
         let owner = to.cut(before)?;
         let len = owner.output.len;
         let part = whole.slice(to.index * len..(to.index + 1) * len);
-        let place = if owner.input_gradient.is_some() { to.incoming.slice(0..len) } else { owner.output_gradient.clone() };
+        let place =
+            if owner.input_gradient.is_some() { to.incoming.slice(0..len) } else { owner.output_gradient.clone() };
         Some((part, place))
     }
 

@@ -81,9 +81,8 @@ impl Machine {
         }
         let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(device, &plan, i)).collect();
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
-        let columns: Vec<_> = (0..net.table.columns)
-            .map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update))
-            .collect();
+        let columns: Vec<_> =
+            (0..net.table.columns).map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update)).collect();
         let largest = plan.columns.iter().map(|c| c.incoming).max().unwrap_or(0).max(RESULTS);
         let staging = devices.iter().map(|device| Staging::new(device, (largest * 4) as u64)).collect();
         for device in devices {
@@ -287,7 +286,13 @@ impl Machine {
                 let Some((tensor, place)) = part(from, to) else { continue };
                 let mut encoder = from.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 if Arc::ptr_eq(&from.device, &to.device) {
-                    encoder.copy_buffer_to_buffer(&tensor.buffer, tensor.offset, &place.buffer, place.offset, tensor.bytes());
+                    encoder.copy_buffer_to_buffer(
+                        &tensor.buffer,
+                        tensor.offset,
+                        &place.buffer,
+                        place.offset,
+                        tensor.bytes(),
+                    );
                     from.device.queue.submit([encoder.finish()]);
                 } else {
                     let staging = &mut self.staging[self.plan.placement[from.index]];
@@ -339,8 +344,13 @@ impl Machine {
     /// # Errors
     /// A device was lost.
     pub fn probabilities(&mut self, batch: &Batch) -> Result<Vec<f32>> {
-        let phases: Vec<_> =
-            self.plan.phases.iter().filter(|p| matches!(p, Phase::Forward(_) | Phase::Gather { .. })).cloned().collect();
+        let phases: Vec<_> = self
+            .plan
+            .phases
+            .iter()
+            .filter(|p| matches!(p, Phase::Forward(_) | Phase::Gather { .. }))
+            .cloned()
+            .collect();
         let classes = self.net.classes;
         let mut all = Vec::with_capacity(batch.len() * classes);
         for first in (0..batch.len()).step_by(self.plan.micro) {
@@ -351,7 +361,11 @@ impl Machine {
             let column = self.columns.iter().find(|c| c.probabilities.is_some()).expect("one column has the loss");
             let values = column.probabilities.as_ref().expect("found by it").read(&column.device)?;
             let images = self.plan.micro.min(batch.len() - first);
-            all.extend((0..images).flat_map(|n| (0..classes).map(move |c| (c, n))).map(|(c, n)| values[c * self.plan.batch + n]));
+            all.extend(
+                (0..images)
+                    .flat_map(|n| (0..classes).map(move |c| (c, n)))
+                    .map(|(c, n)| values[c * self.plan.batch + n]),
+            );
         }
         Ok(all)
     }

@@ -345,7 +345,8 @@ mod tests {
             .collect();
         let forward = ["F conv1..pool2", "G conv3", "F conv3..pool5", "G fc6", "F fc6..drop6", "G fc7", "F fc7..drop7"];
         let turn = ["G fc8", "F fc8..loss", "B fc8..loss", "S fc8"];
-        let backward = ["B fc7..drop7", "S fc7", "B fc6..drop6", "S fc6", "B conv3..pool5", "S conv3", "B conv1..pool2"];
+        let backward =
+            ["B fc7..drop7", "S fc7", "B fc6..drop6", "S fc6", "B conv3..pool5", "S conv3", "B conv1..pool2"];
         let expected: Vec<_> = forward.into_iter().chain(turn).chain(backward).chain(["U"]).collect();
         assert_eq!(names, expected);
     }

@@ -211,14 +211,7 @@ pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tenso
 }
 
 /// dx, the gradient of x, from dy.
-pub fn backward_data(
-    rec: &mut Recorder,
-    scratch: &Scratch,
-    window: &Window,
-    dy: &Tensor,
-    w: &Tensor,
-    dx: &Tensor,
-) {
+pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, w: &Tensor, dx: &Tensor) {
     match rec.device.profile.family {
         Family::Portable(tile) => portable::backward_data(rec, tile, scratch, window, dy, w, dx),
         Family::Lanes { .. } => lanes::backward_data(rec, scratch, window, dy, w, dx),
@@ -226,14 +219,7 @@ pub fn backward_data(
 }
 
 /// dw, the gradient of w, from dy and x; added to what is there where the step accumulates.
-pub fn backward_weight(
-    rec: &mut Recorder,
-    scratch: &Scratch,
-    window: &Window,
-    dy: &Tensor,
-    x: &Tensor,
-    dw: &Tensor,
-) {
+pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
     match rec.device.profile.family {
         Family::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
         Family::Lanes { .. } => lanes::backward_weight(rec, scratch, window, dy, x, dw),

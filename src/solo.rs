@@ -102,10 +102,7 @@ impl Solo {
             labels,
             scores: zeros("scores", 2 * batch),
             totals: zeros("totals", RESULTS),
-            scratch: Scratch::new(
-                device,
-                plan::layer_needs(&case.layer, &device.profile, case.x, y_shape, batch),
-            ),
+            scratch: Scratch::new(device, plan::layer_needs(&case.layer, &device.profile, case.x, y_shape, batch)),
             x_values,
             dy_values,
             parameter_values,

@@ -100,7 +100,14 @@ fn one_batch_is_overfitted() {
         let mut machine = machine(&net, &device, 16);
         machine.set_weights(&alexnet::bench::weights(&net)).unwrap();
         let first = machine.step(&batch, 1, 5e-3).unwrap().loss;
-        let last = (2..=60).map(|step| { let o = machine.step(&batch, step, 5e-3).unwrap(); eprintln!("{step} {}", o.loss); o }).last().unwrap();
+        let last = (2..=60)
+            .map(|step| {
+                let o = machine.step(&batch, step, 5e-3).unwrap();
+                eprintln!("{step} {}", o.loss);
+                o
+            })
+            .last()
+            .unwrap();
         assert!(last.loss < 0.05 && last.top1_error == 0.0, "{}: {first} to {last:?}", device.describe());
         // In use, too: the probabilities are those of the images learned.
         let probabilities = machine.probabilities(&batch).unwrap();

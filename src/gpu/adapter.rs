@@ -176,7 +176,9 @@ pub fn select(adapters: Option<&str>, columns: usize) -> Result<Vec<Arc<Device>>
         )));
     }
     if chosen.len() > 1 && chosen.len() < columns {
-        return Err(Error::Usage(format!("--adapters {words}: name one adapter, or one for each of {columns} columns")));
+        return Err(Error::Usage(format!(
+            "--adapters {words}: name one adapter, or one for each of {columns} columns"
+        )));
     }
     chosen.into_iter().map(|row| row.open(format!("named by --adapters {words}"))).collect()
 }

@@ -8,12 +8,8 @@ const THREADS: u32 = 64;
 
 pub(super) fn forward(rec: &mut Recorder, io: &Io) {
     let consts = [("CLASSES", io.x_shape.len().into()), ("N", io.batch.into()), ("THREADS", THREADS.into())];
-    let binds = [
-        ("x", (&io.x).into()),
-        ("labels", io.labels.into()),
-        ("y", (&io.y).into()),
-        ("scores", io.scores.into()),
-    ];
+    let binds =
+        [("x", (&io.x).into()), ("labels", io.labels.into()), ("y", (&io.y).into()), ("scores", io.scores.into())];
     rec.dispatch("loss/forward", &consts, &binds, [io.batch as u32, 1, 1]);
     rec.dispatch("loss/sum", &[], &[("scores", io.scores.into()), ("totals", io.totals.into())], [1, 1, 1]);
 }

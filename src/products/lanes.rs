@@ -15,7 +15,6 @@ fn tile(rec: &Recorder) -> (usize, usize) {
     (lanes as usize, maps as usize)
 }
 
-
 /// vec4s of input maps.
 fn c4(window: &Window) -> usize {
     window.x.c.div_ceil(4)
@@ -75,11 +74,7 @@ fn load_weights(rec: &mut Recorder, scratch: &Scratch, window: &Window, w: &Tens
         return;
     }
     let to = scratch.packed.slice(0..packed(window));
-    let consts = [
-        ("C", Const::from(window.x.c)),
-        ("C4", c4(window).into()),
-        ("KERNEL", window.kernel.into()),
-    ];
+    let consts = [("C", Const::from(window.x.c)), ("C4", c4(window).into()), ("KERNEL", window.kernel.into())];
     // Only a fully connected layer's weights pass a binding, and those are packed as they are, or few.
     for maps in ranges(window.y.c, window.rows().max(packed(window) / window.y.c), &rec.device.profile) {
         let per_map = packed(window) / window.y.c;
@@ -159,11 +154,7 @@ pub(super) fn backward_weight(
     let (q_slice, slices) = slices(maps, lanes, window.rows(), window.y.c, window.pixels());
     let partial = scratch.partial.slice(0..slices * window.rows() * o4 * 4);
     weight(rec, scratch, window, window.rows(), 0, q_slice, slices, &partial, false);
-    let unpack = [
-        ("SLICES", slices.into()),
-        ("ROWS", window.rows().into()),
-        ("O4", o4.into()),
-    ];
+    let unpack = [("SLICES", slices.into()), ("ROWS", window.rows().into()), ("O4", o4.into())];
     rec.each("lanes/unpack_weight", dw.len, &unpack, &[("partial", (&partial).into()), ("dw", dw.into())]);
 }
 

@@ -89,15 +89,7 @@ fn with_maps(window: &Window, maps: usize) -> Window {
     part
 }
 
-pub(super) fn forward(
-    rec: &mut Recorder,
-    tile: Tile,
-    window: &Window,
-    x: &Tensor,
-    w: &Tensor,
-    b: &Tensor,
-    y: &Tensor,
-) {
+pub(super) fn forward(rec: &mut Recorder, tile: Tile, window: &Window, x: &Tensor, w: &Tensor, b: &Tensor, y: &Tensor) {
     let columns = window.pixels() * window.batch;
     for maps in ranges(window.y.c, window.rows(), &rec.device.profile) {
         let part = with_maps(window, maps.len());
