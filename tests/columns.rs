@@ -65,7 +65,6 @@ fn two_adapters_agree() {
                 assert!(bits(&alone.1) == bits(&both.1), "{i} and {pair} differ: {:?}, {:?}", alone.0, both.0);
             } else {
                 let (alone, both) = (train(&i.to_string(), 8, 20).0, train(&pair, 8, 20).0);
-                eprintln!("{alone:?}\n{both:?}");
                 for (step, (a, b)) in (1..).zip(alone.iter().zip(&both)) {
                     assert!((a - b).abs() <= 1e-4 * a.abs(), "{i} and {pair}, step {step}: losses {a} and {b}");
                 }

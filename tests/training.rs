@@ -28,6 +28,13 @@ fn machine(net: &Net, device: &Arc<Device>, batch: usize) -> Machine {
     machine
 }
 
+/// Weights as training begins with them.
+fn begun(net: &Net, device: &Arc<Device>, batch: usize) -> Machine {
+    let mut machine = machine(net, device, batch);
+    machine.set_weights(&alexnet::bench::weights(net)).unwrap();
+    machine
+}
+
 #[test]
 fn a_step_of_tiny_equals_the_reference_and_pytorch() {
     let _alone = common::alone();
@@ -83,8 +90,8 @@ fn ten_losses() {
     for device in devices() {
         let net = Net::resolve(&TINY, 10, 0.5).unwrap();
         let batch = seeded::batch(&net, 32);
-        let mut machine = machine(&net, &device, 32);
-        let losses: Vec<_> = (1..=10).map(|step| machine.step(&batch, step, 2e-3).unwrap().loss).collect();
+        let mut machine = begun(&net, &device, 32);
+        let losses: Vec<_> = (1..=10).map(|step| machine.step(&batch, step, 3e-3).unwrap().loss).collect();
         for (step, (found, pinned)) in (1..).zip(losses.iter().zip(LOSSES)) {
             assert!((found - pinned).abs() < 1e-3 * pinned, "step {step} on {}: {losses:?}", device.describe());
         }
@@ -97,17 +104,9 @@ fn one_batch_is_overfitted() {
     for device in devices() {
         let net = Net::resolve(&TINY, 10, 0.0).unwrap();
         let batch = seeded::batch(&net, 16);
-        let mut machine = machine(&net, &device, 16);
-        machine.set_weights(&alexnet::bench::weights(&net)).unwrap();
-        let first = machine.step(&batch, 1, 5e-3).unwrap().loss;
-        let last = (2..=60)
-            .map(|step| {
-                let o = machine.step(&batch, step, 5e-3).unwrap();
-                eprintln!("{step} {}", o.loss);
-                o
-            })
-            .last()
-            .unwrap();
+        let mut machine = begun(&net, &device, 16);
+        let first = machine.step(&batch, 1, 3e-3).unwrap().loss;
+        let last = (2..=80).map(|step| machine.step(&batch, step, 3e-3).unwrap()).last().unwrap();
         assert!(last.loss < 0.05 && last.top1_error == 0.0, "{}: {first} to {last:?}", device.describe());
         // In use, too: the probabilities are those of the images learned.
         let probabilities = machine.probabilities(&batch).unwrap();
