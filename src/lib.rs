@@ -15,7 +15,7 @@
 //!
 //! **From the table to programs**
 //! - [`plan`]: ★ phases of a step, what crosses between columns, memory; data alone
-//! - [`column`]: one column's tensors, and its programs, recorded once
+//! - [`mod@column`]: one column's tensors, and its programs, recorded once
 //! - [`layers`]: what each kind of layer records, forward beside backward
 //! - [`products`]: the three products of a convolution, by family of kernels
 //! - [`gpu`]: adapters, shaders, tensors, recorded programs
@@ -34,7 +34,7 @@
 //! **Trust**
 //! - [`reference`]: the mathematics in f64, as plain loops over the table
 //! - [`cases`], [`solo`], [`check`]: every kernel at odd sizes against the reference
-//! - [`bench`]: rates of steps and kernels
+//! - [`mod@bench`]: rates of steps and kernels
 
 pub mod alexnet;
 pub mod bench;
