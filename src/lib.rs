@@ -32,7 +32,7 @@
 //! - [`cli`]: what can be typed
 //!
 //! **Trust**
-//! - [`reference`]: the mathematics in f64, as plain loops over the table
+//! - [`mod@reference`]: the mathematics in f64, as plain loops over the table
 //! - [`cases`], [`solo`], [`check`]: every kernel at odd sizes against the reference
 //! - [`mod@bench`]: rates of steps and kernels
 
