@@ -19,8 +19,11 @@ use std::time::Instant;
 /// A training step's rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepReport {
+    /// Name of the network's table.
     pub net: String,
+    /// Images a step.
     pub batch: usize,
+    /// Name, backend and driver of each.
     pub adapters: Vec<String>,
     /// Kernel family of each adapter.
     pub kernels: Vec<String>,
@@ -30,7 +33,9 @@ pub struct StepReport {
     pub images_per_second: f64,
     /// Seconds of the median, the fastest and the slowest step.
     pub seconds: f64,
+    /// Seconds of the fastest step.
     pub fastest: f64,
+    /// Seconds of the slowest step.
     pub slowest: f64,
     /// Seconds of the median step spent in kernels and their submission.
     pub compute: f64,
@@ -145,9 +150,11 @@ pub fn step(net: &Net, devices: &[Arc<Device>], images: usize, accumulate: usize
 /// One kernel of one row.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelReport {
+    /// Name of the row.
     pub row: String,
     /// `forward` or `backward`.
     pub pass: &'static str,
+    /// Name of the kernel, or what kind of copy.
     pub kernel: &'static str,
     /// Median seconds of one run, submission included.
     pub seconds: f64,

@@ -7,9 +7,13 @@ use crate::shape::Shape;
 /// A layer on an input, with a number of images that a tile need not divide.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
+    /// As `alexnet check` prints it; in a network the row's name.
     pub name: String,
+    /// The layer with its settings.
     pub layer: Layer,
+    /// Shape of one image's input.
     pub x: Shape,
+    /// Images N.
     pub images: usize,
 }
 

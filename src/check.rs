@@ -19,7 +19,9 @@ pub const LIMIT: f64 = 1e-10;
 /// One kernel's result beside the reference's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
+    /// The family of kernels and its tile.
     pub family: String,
+    /// Name of the case.
     pub case: String,
     /// `y`, `dx`, `dw`, `db`, …
     pub what: &'static str,

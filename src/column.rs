@@ -12,22 +12,35 @@ use std::sync::Arc;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct StepUniform {
+    /// Low half of the seed of the dropout masks.
     pub seed_low: u32,
+    /// High half of that seed.
     pub seed_high: u32,
+    /// Step of training, from 1.
     pub step: u32,
+    /// Which column runs, from 0.
     pub column: u32,
+    /// Images of this micro-batch; the places behind them are padding.
     pub valid: u32,
+    /// Place of its first image in the whole batch.
     pub first: u32,
+    /// Images of the whole batch.
     pub total: u32,
+    /// 1 in training, 0 in use.
     pub train: u32,
+    /// 1 where gradients and sums are added to what is there.
     pub accumulate: u32,
+    /// Learning rate ε.
     pub rate: f32,
+    /// Fills up a multiple of 16 bytes.
     pub unused_0: u32,
+    /// Fills up a multiple of 16 bytes.
     pub unused_1: u32,
 }
 
 /// What the columns on one device share: the image batch and the scratch of their products.
 pub struct Shared {
+    /// The device all of it lies on.
     pub device: Arc<Device>,
     /// `[N, 3, side, side]`, as the loader makes them.
     pub pixels: Tensor,
@@ -53,8 +66,11 @@ impl Shared {
 
 /// A learnable tensor of one column.
 pub struct Parameter {
+    /// w, or b of a bias, in PyTorch's order.
     pub weight: Tensor,
+    /// The gradient of the mean loss, of the same shape.
     pub gradient: Tensor,
+    /// The velocity v (§5), of the same shape.
     pub momentum: Tensor,
 }
 
@@ -77,14 +93,19 @@ pub struct Cut {
 /// Constants of the update.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
+    /// Whose factors of rate and decay are followed.
     pub figures: Figures,
+    /// Factor of the velocity.
     pub momentum: f32,
+    /// Weight decay, before a tensor's own factor.
     pub decay: f32,
 }
 
 /// One column of a network.
 pub struct Column {
+    /// Its place among the columns, from 0.
     pub index: usize,
+    /// The device it lies on.
     pub device: Arc<Device>,
     /// Per row, weight before bias.
     pub parameters: Vec<Vec<Parameter>>,

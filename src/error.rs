@@ -11,10 +11,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A row's window does not fit its input.
     #[error("{row}: {why}")]
-    Shape { row: String, why: String },
+    Shape {
+        /// The row's name.
+        row: String,
+        /// What does not fit.
+        why: String,
+    },
     /// No adapter, or none that the option names.
     #[error("{why}\n{found}")]
-    Adapter { why: String, found: String },
+    Adapter {
+        /// What was asked for and is not there.
+        why: String,
+        /// What there is, or how to get one.
+        found: String,
+    },
     /// More than an adapter can hold or bind.
     #[error("{0}")]
     Limit(String),
@@ -23,13 +33,28 @@ pub enum Error {
     DeviceLost(String),
     /// A data set, a class folder or a set of images.
     #[error("{path}: {why}", path = .path.display())]
-    Data { path: PathBuf, why: String },
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// What was wrong, what was expected and what to do.
+        why: String,
+    },
     /// One image file.
     #[error("{path}: {why}", path = .path.display())]
-    Image { path: PathBuf, why: String },
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What was wrong, what was expected and what to do.
+        why: String,
+    },
     /// A weights file, checkpoint or run folder.
     #[error("{path}: {why}", path = .path.display())]
-    Checkpoint { path: PathBuf, why: String },
+    Checkpoint {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was wrong, what was expected and what to do.
+        why: String,
+    },
     /// A NaN or an infinity in the loss, a gradient or a weight.
     #[error("{0}")]
     Diverged(String),
@@ -38,7 +63,12 @@ pub enum Error {
     Usage(String),
     /// Reading or writing failed.
     #[error("{path}: {source}", path = .path.display())]
-    Io { path: PathBuf, source: std::io::Error },
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
 }
 
 impl Error {

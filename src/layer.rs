@@ -19,7 +19,9 @@ pub struct Param {
 pub struct Conv {
     /// Output maps per column.
     pub out: usize,
+    /// Side of the square window in pixels.
     pub kernel: usize,
+    /// Pixels from one window to the next.
     pub stride: usize,
     /// Zeros on every side.
     pub pad: usize,
@@ -44,19 +46,24 @@ pub enum Over {
 /// Local response normalisation: y = x · (k + alpha · Σ x²)^-beta over the window, clipped at the borders.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lrn {
+    /// What the window runs over.
     pub over: Over,
     /// Extent of the window: n maps, or n × n places. Odd.
     pub n: usize,
+    /// Constant beside the sum.
     pub k: f32,
     /// Factor of the sum as it stands, already divided where a convention divides it.
     pub alpha: f32,
+    /// Exponent; y is divided by this power.
     pub beta: f32,
 }
 
 /// Max pooling; windows lie wholly inside the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MaxPool {
+    /// Side z of the square window in pixels.
     pub window: usize,
+    /// Pixels s from one window to the next; below `window`, windows overlap (§3.4).
     pub stride: usize,
 }
 
@@ -70,11 +77,17 @@ pub struct Dropout {
 /// One kind of layer with its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Layer {
+    /// Convolution.
     Conv(Conv),
+    /// Fully connected.
     Full(Full),
+    /// y = max(x, 0) (§3.1).
     Relu,
+    /// Local response normalisation.
     Lrn(Lrn),
+    /// Max pooling.
     MaxPool(MaxPool),
+    /// Dropout.
     Dropout(Dropout),
     /// Softmax and the multinomial log-loss: y is the probability of each class.
     SoftmaxLoss,

@@ -17,8 +17,11 @@ use crate::shape::Shape;
 pub struct Io<'a> {
     /// Place of the row in the network's table.
     pub row: usize,
+    /// The layer with its settings.
     pub layer: &'a Layer,
+    /// Shape of one image's x.
     pub x_shape: Shape,
+    /// Shape of one image's y.
     pub y_shape: Shape,
     /// Images on the device, padding included.
     pub batch: usize,
@@ -30,6 +33,7 @@ pub struct Io<'a> {
     pub saved: Option<Tensor>,
     /// Weight and bias, where the layer has them.
     pub parameters: &'a [Parameter],
+    /// Memory its products share with those of other rows.
     pub scratch: &'a Scratch,
     /// `[batch]`, u32
     pub labels: &'a Tensor,
@@ -104,9 +108,11 @@ pub fn add(rec: &mut Recorder, incoming: &Tensor, dx: &Tensor) {
 /// Constants of one tensor's update.
 #[derive(Clone, Copy, Debug)]
 pub struct Sgd {
+    /// Factor of the velocity.
     pub momentum: f32,
     /// Factor of the step's rate.
     pub rate: f32,
+    /// Weight decay of this tensor.
     pub decay: f32,
 }
 

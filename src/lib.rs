@@ -1,6 +1,40 @@
 //! AlexNet, trained as its paper trained it, on any GPU.
 //!
-//! The modules follow the data.
+//! The map, in the order of the data; `ARCHITECTURE.md` says why. The heart is marked ★.
+//!
+//! **What is trained**
+//! - [`layer`]: the kinds of layer, their shape rules and parameters
+//! - [`net`]: a network as a table of rows, and its resolution into shapes
+//! - [`alexnet`]: ★ the tables, beside the paper's Figure 2
+//! - [`recipe`]: rates, decay and initial values, with the paper's sections
+//! - [`shape`], [`random`], [`error`]: `[C, H, W, N]`, counter-based draws, what a user can cause
+//!
+//! **From files to batches**
+//! - [`synth`]: the built-in data set
+//! - [`data`]: folders → squares → views → batches, by worker threads
+//!
+//! **From the table to programs**
+//! - [`plan`]: ★ phases of a step, what crosses between columns, memory; data alone
+//! - [`mod@column`]: one column's tensors, and its programs, recorded once
+//! - [`layers`]: what each kind of layer records, forward beside backward
+//! - [`products`]: the three products of a convolution, by family of kernels
+//! - [`gpu`]: adapters, shaders, tensors, recorded programs
+//! - [`machine`]: ★ both columns on their adapters, the exchange, one step
+//!
+//! **From steps to a run**
+//! - [`schedule`]: the learning rate over a run
+//! - [`train`]: ★ the loop: step, evaluation, checkpoint
+//! - [`metrics`], [`run`], [`checkpoint`], [`weights`]: what is written
+//! - [`durable`]: writing so that a crash leaves the old file or the new one
+//!
+//! **Use**
+//! - [`eval`], [`predict`], [`filters`]: errors, classes of images, Figure 3
+//! - [`cli`]: what can be typed
+//!
+//! **Trust**
+//! - [`mod@reference`]: the mathematics in f64, as plain loops over the table
+//! - [`cases`], [`solo`], [`check`]: every kernel at odd sizes against the reference
+//! - [`mod@bench`]: rates of steps and kernels
 
 pub mod alexnet;
 pub mod bench;

@@ -20,8 +20,11 @@ pub struct Settings {
     pub batch: usize,
     /// Micro-batches a step (`--accumulate`); the plan raises it where a tensor passes a binding limit.
     pub accumulate: usize,
+    /// Whose factors of rate and decay are followed.
     pub figures: Figures,
+    /// Factor of the velocity (§5).
     pub momentum: f32,
+    /// Weight decay (§5).
     pub decay: f32,
     /// Seed of the dropout masks.
     pub seed: u64,

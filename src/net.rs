@@ -30,9 +30,13 @@ pub enum Reads {
 /// One line of a network's table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
+    /// As in weights files: `conv1`.
     pub name: &'static str,
+    /// Which columns hold it.
     pub on: On,
+    /// Whose output it reads.
     pub reads: Reads,
+    /// The layer, per column.
     pub layer: Layer,
 }
 
@@ -47,15 +51,20 @@ pub struct Table {
     pub crop: usize,
     /// Columns of the network; 2 in the paper.
     pub columns: usize,
+    /// The layers, from the image to the loss.
     pub rows: &'static [Row],
 }
 
 /// A row with its shapes, per column.
 #[derive(Clone, Debug)]
 pub struct Resolved {
+    /// As in weights files: `conv1`.
     pub name: &'static str,
+    /// Which columns hold it.
     pub on: On,
+    /// Whose output it reads.
     pub reads: Reads,
+    /// The layer, per column.
     pub layer: Layer,
     /// What the layer reads: for [`Reads::Both`] the channels of all columns.
     pub x: Shape,
@@ -91,10 +100,13 @@ impl Tensor {
 /// A network with its shapes, for a number of classes.
 #[derive(Clone, Debug)]
 pub struct Net {
+    /// The table it was resolved from.
     pub table: &'static Table,
+    /// Classes of the data: units of the last fully connected row.
     pub classes: usize,
     /// Probability with which a dropout row drops a unit.
     pub dropout: f32,
+    /// The table's rows with their shapes.
     pub rows: Vec<Resolved>,
 }
 

@@ -17,12 +17,18 @@ pub enum Phase {
     /// These rows forward, in every column that holds them.
     Forward(Range<usize>),
     /// Each column's output reaches the columns that read it in row `before`.
-    Gather { before: usize },
+    Gather {
+        /// The row that reads every column.
+        before: usize,
+    },
     /// These rows backward.
     Backward(Range<usize>),
     /// The adjoint of the gather: each column's share of the input gradient of row `before` returns to its owner, which
     /// adds what arrives to its own.
-    Scatter { before: usize },
+    Scatter {
+        /// The row that reads every column.
+        before: usize,
+    },
     /// Momentum and weights; no parameter ever crosses.
     Update,
 }
@@ -66,13 +72,22 @@ pub enum Place {
     /// The image batch.
     Image,
     /// Activation buffer `buffer`, from value `offset` on, `len` values.
-    Buffer { buffer: usize, offset: usize, len: usize },
+    Buffer {
+        /// Place in [`ColumnPlan::buffers`].
+        buffer: usize,
+        /// Of the first value, in values.
+        offset: usize,
+        /// Values.
+        len: usize,
+    },
 }
 
 /// One row in one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowPlan {
+    /// Where its input lies.
     pub x: Place,
+    /// Where its output lies; the same place for layers in place.
     pub y: Place,
     /// Buffer of what the row's backward pass needs beside x and y: the winners of a pool.
     pub saved: Option<usize>,
@@ -81,6 +96,7 @@ pub struct RowPlan {
 /// One column: its buffers and where each row finds its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnPlan {
+    /// Which column, from 0.
     pub column: usize,
     /// `None` where the column does not hold the row.
     pub rows: Vec<Option<RowPlan>>,
@@ -177,7 +193,9 @@ pub fn layer_needs(layer: &Layer, profile: &Profile, x: Shape, y: Shape, batch: 
 /// A network placed on adapters, for a batch.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// A step, in order.
     pub phases: Vec<Phase>,
+    /// One plan a column.
     pub columns: Vec<ColumnPlan>,
     /// Device of each column.
     pub placement: Vec<usize>,

@@ -84,10 +84,15 @@ impl Family {
 /// Extents of a convolution on one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
+    /// Shape of one image's input.
     pub x: Shape,
+    /// Shape of one image's output.
     pub y: Shape,
+    /// Side of the square window in pixels.
     pub kernel: usize,
+    /// Pixels from one window to the next.
     pub stride: usize,
+    /// Zeros on every side.
     pub pad: usize,
     /// Images on the device, padding included.
     pub batch: usize,
@@ -170,6 +175,7 @@ impl Needs {
 
 /// The shared memory itself.
 pub struct Scratch {
+    /// Partial sums, `[slices, …]`.
     pub partial: Tensor,
     packed: Tensor,
     textures: Option<(Texture, Texture)>,

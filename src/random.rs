@@ -18,6 +18,7 @@ pub fn hash(words: &[u32]) -> u32 {
 /// Where a dropout mask is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Draw {
+    /// Seed of the run.
     pub seed: u64,
     /// Step of training, from 1.
     pub step: u32,

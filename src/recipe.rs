@@ -17,11 +17,15 @@ pub enum Figures {
 /// A network's own defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
+    /// Passes over the training set.
     pub epochs: u64,
+    /// Images a step.
     pub batch: usize,
     /// Initial learning rate ε.
     pub lr: f64,
+    /// Factor of the velocity.
     pub momentum: f64,
+    /// Weight decay.
     pub decay: f64,
     /// Probability of dropping a unit.
     pub dropout: f64,
@@ -46,6 +50,7 @@ pub fn defaults(table: &Table) -> Defaults {
 pub enum Init {
     /// Normal around 0 with this standard deviation.
     Normal(f32),
+    /// The same value everywhere.
     Constant(f32),
 }
 

@@ -8,12 +8,16 @@ use std::fmt;
 /// Channels × height × width of one image's activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
+    /// Channels.
     pub c: usize,
+    /// Height.
     pub h: usize,
+    /// Width.
     pub w: usize,
 }
 
 impl Shape {
+    /// `c` channels of `h` × `w` values.
     pub const fn new(c: usize, h: usize, w: usize) -> Self {
         Self { c, h, w }
     }

@@ -34,9 +34,11 @@ pub fn step_uniform(device: &Device) -> wgpu::Buffer {
 pub struct Solo {
     device: Arc<Device>,
     case: Case,
+    /// Shape of one image's output.
     pub y_shape: Shape,
     /// Images on the device, padding included.
     pub batch: usize,
+    /// The step's uniforms, a [`StepUniform`]; zero until written.
     pub step: wgpu::Buffer,
     /// `[C, H, W, images]`
     pub x_values: Vec<f32>,
@@ -46,14 +48,19 @@ pub struct Solo {
     pub parameter_values: Vec<Vec<f32>>,
     /// `[images]`
     pub label_values: Vec<u32>,
+    /// `[C, H, W, batch]`
     pub x: Tensor,
+    /// `[C, H, W, batch]`; x itself for layers in place.
     pub y: Tensor,
     dy: Tensor,
+    /// `[C, H, W, batch]`; dy itself where the backward pass is in place.
     pub dx: Tensor,
     saved: Tensor,
+    /// Weight, bias.
     pub parameters: Vec<Parameter>,
     labels: Tensor,
     scores: Tensor,
+    /// Sums over the batch, as [`crate::column::Column::results`].
     pub totals: Tensor,
     scratch: Scratch,
 }

@@ -36,6 +36,7 @@ impl Split {
 /// A file of a [`DataSet`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageFile {
+    /// Where it lies.
     pub path: PathBuf,
     /// Place of its class in [`DataSet::classes`].
     pub class: u32,
@@ -47,8 +48,11 @@ pub struct ImageFile {
 pub struct DataSet {
     /// The data folder itself, `DATA`.
     pub root: PathBuf,
+    /// Which half of the data it is.
     pub split: Split,
+    /// Names of the class folders, in the order of the labels.
     pub classes: Vec<String>,
+    /// The files; an image's number is its place here.
     pub images: Vec<ImageFile>,
     cache: OnceLock<Cache>,
 }

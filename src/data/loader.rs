@@ -35,11 +35,15 @@ pub struct LoaderSettings {
     pub batch: usize,
     /// Side of the crop in pixels, at most that of the mean image.
     pub crop: usize,
+    /// What is drawn anew each time an image is seen.
     pub augment: Augment,
+    /// Order of the images.
     pub order: Order,
+    /// Seed of order and augmentation.
     pub seed: u64,
     /// Threads; 0 counts as 1.
     pub workers: usize,
+    /// What to do with EXIF orientation.
     pub exif: Exif,
     /// Step of the first batch handed out; steps count from 1.
     pub first_step: u64,
@@ -53,6 +57,7 @@ pub fn steps_per_pass(images: usize, batch: usize) -> u64 {
 /// A batch of training.
 #[derive(Debug)]
 pub struct Loaded {
+    /// Its pixels and labels.
     pub batch: Batch,
     /// Pass of its first image, from 0.
     pub epoch: u64,

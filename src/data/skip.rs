@@ -10,7 +10,9 @@ use std::path::PathBuf;
 pub struct Skipped {
     /// Its number in its set.
     pub number: usize,
+    /// The file.
     pub path: PathBuf,
+    /// Why it could not be read.
     pub why: String,
 }
 

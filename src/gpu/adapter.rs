@@ -13,11 +13,13 @@ use wgpu::{Backend, DeviceType, Features};
 pub struct AdapterRow {
     /// Place in the list, which `--adapters` takes.
     pub index: usize,
+    /// Name, backend, driver and type, as wgpu reports them.
     pub info: wgpu::AdapterInfo,
     /// Most bytes one storage binding may span.
     pub max_binding: u64,
     /// Most bytes one buffer may hold.
     pub max_buffer: u64,
+    /// Optional features the adapter offers.
     pub features: Features,
     adapter: wgpu::Adapter,
 }
@@ -231,9 +233,11 @@ impl AdapterRow {
 /// What of an adapter decides how kernels run on it. The same for every placement of the columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
+    /// The kernels of its products.
     pub family: Family,
-    /// Threads of a workgroup in elementwise kernels, and vec4s each of them handles.
+    /// Threads of a workgroup in elementwise kernels.
     pub workgroup: u32,
+    /// Items, most often vec4s, each of them handles.
     pub per_thread: u32,
     /// Most bytes one storage binding may span.
     pub max_binding: u64,
@@ -271,9 +275,13 @@ impl Profile {
 
 /// An opened adapter: device, queue, compiled pipelines.
 pub struct Device {
+    /// wgpu's device.
     pub raw: wgpu::Device,
+    /// wgpu's queue of that device.
     pub queue: wgpu::Queue,
+    /// Name, backend, driver and type, as wgpu reports them.
     pub info: wgpu::AdapterInfo,
+    /// What decides how kernels run on it.
     pub profile: Profile,
     pub(super) pipelines: Pipelines,
     choice: String,

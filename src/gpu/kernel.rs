@@ -98,7 +98,9 @@ pub fn assemble(name: &str, consts: &[(&str, Const)]) -> String {
 /// A variable the kernel's entry point binds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
+    /// Name of the variable in WGSL.
     pub name: String,
+    /// Its `@binding`; the group is always 0.
     pub slot: u32,
 }
 

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 /// What a kernel's variable is bound to.
 #[derive(Clone, Copy)]
 pub enum Bind<'a> {
+    /// A storage buffer's range.
     Tensor(&'a Tensor),
+    /// A storage texture to read.
     Texture(&'a Texture),
 }
 
@@ -46,6 +48,7 @@ enum Command {
 pub struct Timed {
     /// The kernel, or what kind of copy.
     pub name: &'static str,
+    /// From submission to the end of the work.
     pub seconds: f64,
     /// Of everything it binds, or reads and writes.
     pub bytes: u64,
@@ -157,6 +160,7 @@ impl Program {
 
 /// Records commands into a [`Program`].
 pub struct Recorder<'a> {
+    /// The device the program will run on.
     pub device: &'a Device,
     /// Bound wherever a kernel has a variable `step`.
     step: &'a wgpu::Buffer,

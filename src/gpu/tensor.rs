@@ -7,6 +7,7 @@ use wgpu::BufferUsages;
 /// f32 (or u32) values in a range of a storage buffer.
 #[derive(Clone, Debug)]
 pub struct Tensor {
+    /// The buffer, which other tensors may share.
     pub buffer: wgpu::Buffer,
     /// Of the first value, in bytes.
     pub offset: u64,
@@ -67,7 +68,9 @@ pub const TEXTURE_WIDTH: usize = 4096;
 /// Software adapters read it 3.5 times faster than a storage buffer.
 #[derive(Clone, Debug)]
 pub struct Texture {
+    /// wgpu's texture.
     pub raw: wgpu::Texture,
+    /// The whole of it, to bind.
     pub view: wgpu::TextureView,
     rows: usize,
 }

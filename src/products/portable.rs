@@ -7,10 +7,15 @@ use std::fmt;
 /// Register tile TM×TN of a thread, WM×WN threads, TK of the sum staged at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
+    /// Rows a thread computes.
     pub tm: u32,
+    /// Columns a thread computes.
     pub tn: u32,
+    /// Threads along the rows.
     pub wm: u32,
+    /// Threads along the columns.
     pub wn: u32,
+    /// Terms of the sum staged in workgroup memory at a time.
     pub tk: u32,
 }
 
