@@ -1,4 +1,6 @@
 //! Every example runs and says something true.
+//!
+//! `cargo test` builds the examples first; with `--test examples`, say `--examples` as well, or it runs those built before.
 
 mod common;
 
@@ -13,7 +15,7 @@ fn example(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().nth(2).unwrap().join("examples");
     let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is missing: `cargo build --release --examples` builds it", path.display());
+    assert!(path.is_file(), "{} is missing: add `--examples` to what you typed", path.display());
     path
 }
 
