@@ -28,6 +28,9 @@ pub enum Error {
     /// More than an adapter can hold or bind.
     #[error("{0}")]
     Limit(String),
+    /// A device ran out of memory.
+    #[error("the adapter is out of memory: {0}\nUse a smaller --batch, or --accumulate.")]
+    OutOfMemory(String),
     /// A device stopped working.
     #[error("the adapter was lost: {0}")]
     DeviceLost(String),

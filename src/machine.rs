@@ -46,7 +46,7 @@ pub struct Outcome {
     pub top1_error: f64,
     /// Fraction of the images whose class is not among the five most probable.
     pub top5_error: f64,
-    /// Seconds the host spent in exchanges between columns.
+    /// Seconds the host spent carrying data between devices; 0 on one device, where a copy in its queue serves.
     pub exchange: f64,
 }
 
@@ -79,17 +79,25 @@ impl Machine {
     pub fn new(net: &Net, devices: &[Arc<Device>], settings: Settings) -> Result<Self> {
         let profiles: Vec<&Profile> = devices.iter().map(|d| &d.profile).collect();
         let plan = Plan::new(net, &profiles, settings.batch, settings.accumulate)?;
-        for (index, device) in devices.iter().enumerate() {
-            crate::plan::check_memory(net, &profiles, &plan, index, device.memory())?;
-        }
+        crate::plan::check_memory(net, &profiles, &plan, &devices.iter().map(|d| d.memory()).collect::<Vec<_>>())?;
         let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(device, &plan, i)).collect();
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
         let columns: Vec<_> =
             (0..net.table.columns).map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update)).collect();
         let largest = plan.columns.iter().map(|c| c.incoming).max().unwrap_or(0).max(RESULTS);
         let staging = devices.iter().map(|device| Staging::new(device, (largest * 4) as u64)).collect();
-        for device in devices {
-            device.wait()?;
+        for (index, device) in devices.iter().enumerate() {
+            device.wait().map_err(|error| match error {
+                Error::OutOfMemory(why) => Error::Limit(format!(
+                    "--batch {}: {} needs {} MiB on {}, which is out of memory ({why}); use a smaller --batch, or \
+                     --accumulate",
+                    settings.batch,
+                    net.table.name,
+                    plan.bytes(index) >> 20,
+                    device.describe()
+                )),
+                other => other,
+            })?;
         }
         Ok(Self { net: net.clone(), plan, settings, columns, shared, staging, exchange: 0.0 })
     }
@@ -280,32 +288,40 @@ impl Machine {
         self.plan.phases.iter().filter(|p| matches!(p, Phase::Forward(rows) if rows.start < row)).count()
     }
 
-    /// Moves, for every ordered pair of columns, what `part` names: (tensor of the sender, place at the receiver).
+    /// Moves, for every ordered pair of columns, what `part` names: (tensor of the sender, place at the receiver). On one
+    /// device that is a copy in its queue; between two, the host waits for both and carries the bytes.
     fn exchange(&mut self, part: impl Fn(&Column, &Column) -> Option<(Tensor, Tensor)>) -> Result<()> {
-        let start = Instant::now();
         let mut staged = Vec::new();
         for from in &self.columns {
             for to in self.columns.iter().filter(|to| to.index != from.index) {
                 let Some((tensor, place)) = part(from, to) else { continue };
                 let mut encoder = from.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 if Arc::ptr_eq(&from.device, &to.device) {
-                    encoder.copy_buffer_to_buffer(
-                        &tensor.buffer,
-                        tensor.offset,
-                        &place.buffer,
-                        place.offset,
-                        tensor.bytes(),
-                    );
+                    let (source, target) = (&tensor.buffer, &place.buffer);
+                    encoder.copy_buffer_to_buffer(source, tensor.offset, target, place.offset, tensor.bytes());
                     from.device.queue.submit([encoder.finish()]);
                 } else {
-                    let staging = &mut self.staging[self.plan.placement[from.index]];
-                    staging.copy_from(&mut encoder, &tensor);
-                    from.device.queue.submit([encoder.finish()]);
-                    staged.push((from, to, place, staging.request()));
+                    staged.push((from, to, tensor, place));
                 }
             }
         }
-        for (from, to, place, request) in staged {
+        if staged.is_empty() {
+            return Ok(());
+        }
+        // What was computed before is not the exchange's time.
+        for shared in &self.shared {
+            shared.device.wait()?;
+        }
+        let start = Instant::now();
+        let mut requests = Vec::with_capacity(staged.len());
+        for (from, _, tensor, _) in &staged {
+            let staging = &mut self.staging[self.plan.placement[from.index]];
+            let mut encoder = from.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            staging.copy_from(&mut encoder, tensor);
+            from.device.queue.submit([encoder.finish()]);
+            requests.push(staging.request());
+        }
+        for ((from, to, _, place), request) in staged.iter().zip(requests) {
             let staging = &self.staging[self.plan.placement[from.index]];
             staging.finish(&from.device, request, |bytes| {
                 to.device.queue.write_buffer(&place.buffer, place.offset, bytes);

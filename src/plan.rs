@@ -298,7 +298,8 @@ fn padded(net: &Net, profile: &Profile, micro: usize) -> usize {
     let aligned = |batch: usize| {
         (0..net.rows.len())
             .filter(|&r| crosses(net, r))
-            .all(|r| (net.rows[r].x.len() / net.table.columns * batch * 4) as u64 % profile.alignment == 0)
+            .map(|r| (net.rows[r].x.len() / net.table.columns * batch * 4) as u64)
+            .all(|bytes| bytes.is_multiple_of(profile.alignment))
     };
     while !aligned(batch) {
         batch += images;
@@ -306,18 +307,22 @@ fn padded(net: &Net, profile: &Profile, micro: usize) -> usize {
     batch
 }
 
-/// Refuses a plan that device `device` of `plan` cannot hold, where its memory is known (`memory`, in bytes).
+/// Refuses a plan that the system's memory cannot hold: `memory` has the free bytes of each device that lives in it (a
+/// CPU adapter's), `None` for the others.
 ///
 /// # Errors
 /// Names the plan's figure, the limit, the largest batch that fits and `--accumulate`.
-pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, device: usize, memory: Option<u64>) -> Result<()> {
-    let Some(memory) = memory else { return Ok(()) };
-    let needed = plan.bytes(device);
-    if needed <= memory {
+pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, memory: &[Option<u64>]) -> Result<()> {
+    let Some(free) = memory.iter().flatten().copied().min() else { return Ok(()) };
+    let bytes = |plan: &Plan| -> u64 {
+        (0..plan.devices()).filter(|&device| memory[device].is_some()).map(|device| plan.bytes(device)).sum()
+    };
+    let needed = bytes(plan);
+    if needed <= free {
         return Ok(());
     }
     let fits = |images: usize| {
-        Plan::new(net, profiles, images, 1).is_ok_and(|plan| plan.micro_batches == 1 && plan.bytes(device) <= memory)
+        Plan::new(net, profiles, images, 1).is_ok_and(|plan| plan.micro_batches == 1 && bytes(&plan) <= free)
     };
     // Memory grows with the batch: bisect between a batch that fits and one that does not.
     let (mut low, mut high) = (0, plan.micro);
@@ -335,11 +340,11 @@ pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, device: usize
         ),
     };
     Err(Error::Limit(format!(
-        "--batch {}: {} needs {} MiB on adapter {device}, {} MiB are free; {advice}",
+        "--batch {}: {} needs {} MiB, {} MiB are free; {advice}",
         plan.images,
         net.table.name,
         mib(needed),
-        mib(memory)
+        mib(free)
     )))
 }
 

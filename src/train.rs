@@ -98,7 +98,7 @@ impl Trainer {
     /// Trains to the end of the run, or until `stop` is set.
     ///
     /// # Errors
-    /// [`Error::Diverged`], [`Error::DeviceLost`], unreadable images, a full disk. Checkpoints written before stay.
+    /// [`Error::Diverged`], [`Error::DeviceLost`], [`Error::OutOfMemory`], unreadable images, a full disk. Checkpoints written before stay.
     pub fn train(&mut self, progress: &mut Progress, stop: &AtomicBool) -> Result<End> {
         let config = self.run.config.clone();
         let settings = config.loader(self.machine.net().table.crop, self.state.step + 1);

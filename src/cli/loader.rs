@@ -4,7 +4,6 @@ use crate::data::{Augment, Colour, DataSet, Exif, Loader, LoaderSettings, Order,
 use crate::error::{Error, Result};
 use crate::net::Table;
 use crate::random;
-use crate::recipe;
 use image::codecs::jpeg::JpegEncoder;
 use std::f32::consts::TAU;
 use std::fmt;
@@ -66,7 +65,8 @@ fn load(data: &Path, table: &'static Table, workers: usize) -> Result<Report> {
     let colour = Some(Colour { stdev: [1.0; 3], components: identity });
     let stats = Arc::new(Stats { size: table.image, mean: vec![0.0; 3 * table.image * table.image], colour });
     let settings = LoaderSettings {
-        batch: recipe::defaults(table).batch,
+        // Small, so that workers share the last images evenly.
+        batch: 16,
         crop: table.crop,
         augment: Augment::Full,
         order: Order::Shuffled,

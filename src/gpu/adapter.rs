@@ -382,7 +382,7 @@ impl Device {
     /// Waits for all submitted work and reports what went wrong since the last call.
     ///
     /// # Errors
-    /// The device was lost or out of memory.
+    /// The device was lost, or ran out of memory.
     ///
     /// # Panics
     /// On a call that wgpu's validation refused: a bug of this project.
@@ -390,10 +390,7 @@ impl Device {
         let polled = self.raw.poll(wgpu::PollType::wait_indefinitely());
         match self.fault.lock().expect("no holder panics").take() {
             Some(Fault::Lost(why)) => Err(Error::DeviceLost(format!("{}: {why}", self.describe()))),
-            Some(Fault::OutOfMemory(why)) => Err(Error::DeviceLost(format!(
-                "{} is out of memory: {why}\nUse a smaller --batch, or --accumulate.",
-                self.describe()
-            ))),
+            Some(Fault::OutOfMemory(why)) => Err(Error::OutOfMemory(format!("{}: {why}", self.describe()))),
             Some(Fault::Bug(why)) => panic!("a call that wgpu refused: {why}"),
             None => polled
                 .map(|_| ())

@@ -54,7 +54,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(net: &'a Net, weights: &'a [Vec<f64>], batch: &'a Batch, train: Option<(u64, u32)>) -> Self {
-        let wanted: Vec<usize> = net.tensors().iter().map(|t| t.len()).collect();
+        let wanted: Vec<usize> = net.tensors().iter().map(crate::net::Tensor::len).collect();
         let given: Vec<usize> = weights.iter().map(Vec::len).collect();
         assert_eq!(wanted, given, "lengths of the tensors of {}", net.table.name);
         assert_eq!(batch.side, net.table.crop, "side of the images for {}", net.table.name);
