@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn components_of_a_known_covariance() {
-        // V diag(9, 4, 1) Vᵀ with rows of V below.
-        let v = [[2.0, 1.0, 2.0], [-2.0, 2.0, 1.0], [1.0, 2.0, -2.0]].map(|r: [f64; 3]| r.map(|x| x / 3.0));
+        // V diag(9, 4, 1) Vᵀ with rows of V below; each has one largest entry, which fixes its sign.
+        let v: [[f64; 3]; 3] = [[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]];
         let values = [9.0, 4.0, 1.0];
         let a = [0, 1, 2].map(|i| [0, 1, 2].map(|j| (0..3).map(|k| values[k] * v[k][i] * v[k][j]).sum()));
         let colour = components(a);

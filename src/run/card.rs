@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn tiny_names_its_net_batch_length_and_initialisation() {
         let list = differences(&crate::run::config_for_tests("tiny", recipe::TINY)).join("\n");
-        for word in ["`tiny`", "Batch: 32", "fan-in", "12 passes", "dexp:20,4"] {
+        for word in ["`tiny`", "Batch: 32", "fan-in", "12 passes", "steps:9,11"] {
             assert!(list.contains(word), "{word} in {list}");
         }
     }
