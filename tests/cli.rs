@@ -311,7 +311,7 @@ fn resume_refuses_what_contradicts_the_run() {
     };
     run(&["--net", "half"], &["--net half", "tiny"]);
     run(&["--batch", "9"], &["--batch 9", "8"]);
-    run(&["--lr", "0.5"], &["--lr 0.5", "0.01"]);
+    run(&["--lr", "0.5"], &["--lr 0.5", "0.003"]);
     run(&["--steps", "9"], &["--steps 9", "5"]);
     run(&["--epochs", "9"], &["--epochs 9"]);
     run(&["--augment", "none"], &["--augment none", "full"]);
