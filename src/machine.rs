@@ -1,7 +1,7 @@
 //! A network on its adapters: columns, the exchange between them, and one step of training.
 //!
-//! One host thread drives every adapter. Submissions return at once, so all queues work at the same time; the host waits
-//! only where data crosses between devices.
+//! One loop drives every adapter, with a thread for each device's submissions, so all queues work at the same time; it
+//! waits only where data crosses between devices.
 
 use crate::column::{Column, RESULTS, Shared, StepUniform, Update};
 use crate::data::Batch;
@@ -268,19 +268,31 @@ impl Machine {
         match phase {
             Phase::Forward(rows) => {
                 let segment = self.segment(rows.start);
-                self.columns.iter().try_for_each(|column| column.forward(segment))
+                self.each_column(|column| column.forward(segment))
             }
             Phase::Backward(rows) => {
                 let segment = self.segment(rows.start);
-                self.columns.iter().try_for_each(|column| column.backward(segment))
+                self.each_column(|column| column.backward(segment))
             }
             Phase::Gather { before } => self.exchange(|from, to| from.gather(*before, to)),
             Phase::Scatter { before } => {
                 self.exchange(|from, to| from.scatter(*before, to))?;
-                self.columns.iter().try_for_each(|column| column.add(*before))
+                self.each_column(|column| column.add(*before))
             }
-            Phase::Update => self.columns.iter().try_for_each(Column::update),
+            Phase::Update => self.each_column(Column::update),
         }
+    }
+
+    /// Submits the work of every column: one after the other on one device, from a thread each on several, because a
+    /// driver may hold a submission back until the one before it on its queue has ended.
+    fn each_column(&self, submit: impl Fn(&Column) -> Result<()> + Sync) -> Result<()> {
+        if self.shared.len() == 1 {
+            return self.columns.iter().try_for_each(submit);
+        }
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self.columns.iter().map(|column| scope.spawn(|| submit(column))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("a submission does not panic"))
+        })
     }
 
     /// Number of the segment that begins at `row`.
