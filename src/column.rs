@@ -358,14 +358,6 @@ impl Column {
     pub fn add(&self, before: usize) -> crate::Result<()> {
         self.cut(before).map_or(Ok(()), |cut| cut.add.submit(&self.device))
     }
-
-    /// Every program of a step with a name, for benchmarks.
-    pub fn programs(&self) -> impl Iterator<Item = (&'static str, &Program)> {
-        std::iter::once(("arrange", &self.arrange))
-            .chain(self.forward.iter().map(|p| ("forward", p)))
-            .chain(self.backward.iter().rev().map(|p| ("backward", p)))
-            .chain(std::iter::once(("update", &self.update)))
-    }
 }
 
 /// Values of [`Column::results`].

@@ -121,11 +121,6 @@ impl Window {
         self.y.h * self.y.w
     }
 
-    /// Multiply-adds of each of the three products.
-    pub fn multiply_adds(&self) -> usize {
-        self.y.len() * self.rows() * self.batch
-    }
-
     /// The constants every kernel of a product knows.
     fn consts(&self) -> Vec<(&'static str, Const)> {
         vec![
