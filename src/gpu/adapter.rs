@@ -2,7 +2,7 @@
 
 use super::kernel::Pipelines;
 use crate::error::{Error, Result};
-use crate::products::Family;
+use crate::products::{Choices, Family, Product, Variant, Window};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -233,8 +233,10 @@ impl AdapterRow {
 /// What of an adapter decides how kernels run on it. The same for every placement of the columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// The kernels of its products.
+    /// The kernels it can run in its products.
     pub family: Family,
+    /// Which of them it runs where; what is missing runs the family's default.
+    pub choices: Choices,
     /// Threads of a workgroup in elementwise kernels.
     pub workgroup: u32,
     /// Items, most often vec4s, each of them handles.
@@ -258,10 +260,16 @@ impl Profile {
         Self::new(Family::PORTABLE, &limits, false)
     }
 
+    /// The variant in which `product` of `window` runs.
+    pub fn variant(&self, product: Product, window: &Window) -> Variant {
+        self.choices.variant(self.family, product, window)
+    }
+
     fn new(family: Family, limits: &wgpu::Limits, capped: bool) -> Self {
         let (workgroup, per_thread) = family.spread();
         Self {
             family,
+            choices: Choices::default(),
             workgroup,
             per_thread,
             max_binding: limits.max_storage_buffer_binding_size,
@@ -344,6 +352,11 @@ impl Device {
     pub fn with_family(&self, family: Family) -> Arc<Self> {
         let (workgroup, per_thread) = family.spread();
         self.with_profile(Profile { family, workgroup, per_thread, ..self.profile.clone() })
+    }
+
+    /// The same device with these variants of the products.
+    pub fn with_choices(&self, choices: Choices) -> Arc<Self> {
+        self.with_profile(Profile { choices, ..self.profile.clone() })
     }
 
     /// The same device, treated as one of another profile.
