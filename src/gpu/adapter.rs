@@ -392,6 +392,33 @@ impl Device {
         &self.choice
     }
 
+    /// Does `work`, which records and runs kernels, and waits for it. The inner error is what the driver or wgpu refused,
+    /// in words: the device goes on without.
+    ///
+    /// # Errors
+    /// The device was lost, or `work` failed for another reason.
+    pub fn attempt<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T, String>> {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let scopes = [Internal, OutOfMemory, Validation].map(|filter| self.raw.push_error_scope(filter));
+        let done = work().and_then(|done| self.wait().map(|()| done));
+        // In the order they happened the first error explains the others; each scope holds its first.
+        let refused = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).last();
+        let Some(refused) = refused else { return done.map(Ok) };
+        if done.is_err() {
+            // A lost device refuses everything.
+            self.ensure_works()?;
+        }
+        Ok(Err(refused.to_string()))
+    }
+
+    fn ensure_works(&self) -> Result<()> {
+        let scope = self.raw.push_error_scope(wgpu::ErrorFilter::Validation);
+        let read = super::Tensor::zeros(self, "probe", 4).read(self);
+        let refused = pollster::block_on(scope.pop());
+        let lost = |why: String| Error::DeviceLost(format!("{}: {why}", self.describe()));
+        read.and_then(|_| refused.map_or(Ok(()), |why| Err(lost(why.to_string()))))
+    }
+
     /// Waits for all submitted work and reports what went wrong since the last call.
     ///
     /// # Errors

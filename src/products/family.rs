@@ -187,22 +187,20 @@ impl Choices {
         self.variants.insert(Self::key(product, window), variant.to_string());
     }
 
-    /// The variants of `family` that these choices allow, the default first.
-    pub fn allowed(&self, family: Family, product: Product, window: &Window) -> Vec<Variant> {
-        let mut all = family.variants(product, window);
-        all.retain(|variant| variant.is_exact() || !self.exact);
-        all
+    fn allows(&self, variant: &Variant) -> bool {
+        variant.is_exact() || !self.exact
     }
 
     /// The chosen variant; `None` where none is, or one that does not fit.
     pub fn get(&self, family: Family, product: Product, window: &Window) -> Option<Variant> {
         let name = self.variants.get(&Self::key(product, window))?;
-        self.allowed(family, product, window).into_iter().find(|variant| variant.to_string() == *name)
+        let all = family.all().into_iter().flat_map(|family| family.variants(product, window));
+        all.filter(|variant| self.allows(variant)).find(|variant| variant.to_string() == *name)
     }
 
     /// The chosen variant, else the default.
     pub fn variant(&self, family: Family, product: Product, window: &Window) -> Variant {
-        let default = || self.allowed(family, product, window).swap_remove(0);
-        self.get(family, product, window).unwrap_or_else(default)
+        let default = || family.variants(product, window).into_iter().find(|variant| self.allows(variant));
+        self.get(family, product, window).or_else(default).expect("every product has an exact variant")
     }
 }
