@@ -30,6 +30,8 @@ pub struct Checked {
     pub error: f64,
     /// The largest error allowed.
     pub limit: f64,
+    /// What the driver refused, where the case did not run at all.
+    pub fault: Option<String>,
 }
 
 impl Checked {
@@ -42,7 +44,8 @@ impl Checked {
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.passed() { "ok" } else { "WRONG" };
-        write!(f, "{:<5} {:<9.1e} {:<24} {:<28} {}", verdict, self.error, self.variant, self.case, self.what)
+        write!(f, "{:<5} {:<9.1e} {:<24} {:<28} {}", verdict, self.error, self.variant, self.case, self.what)?;
+        self.fault.as_ref().map_or(Ok(()), |fault| write!(f, ": {fault}"))
     }
 }
 
@@ -117,7 +120,7 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
             Some(variant) => (variant.to_string(), variant.tolerance()),
             None => (device.profile.family.to_string(), LIMIT),
         };
-        all.push(Checked { variant, case: case.name.clone(), what, error, limit });
+        all.push(Checked { variant, case: case.name.clone(), what, error, limit, fault: None });
     };
     add(if train { "y" } else { "y in use" }, nmse(&y_found, &y.data));
     add(if train { "dx" } else { "dx in use" }, nmse(&dx_found, &gradients.dx.data));
@@ -153,7 +156,7 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     let mut all = Vec::new();
     let mut add = |case: &str, what, error| {
         let variant = device.profile.family.to_string();
-        all.push(Checked { variant, case: case.to_owned(), what, error, limit: LIMIT });
+        all.push(Checked { variant, case: case.to_owned(), what, error, limit: LIMIT, fault: None });
     };
     let step = step_uniform(device);
     let tensor = |salt: u32, len: usize| {
@@ -250,7 +253,27 @@ fn window(device: &Device, case: &Case) -> Option<Window> {
     matches!(case.layer, Layer::Conv(_) | Layer::Full(_)).then(|| Window::of(&case.layer, case.x, y, batch))
 }
 
-/// Every case on every variant `device` can run; `each` sees each result as it comes. Whether all passed.
+/// Like [`run`], but where the driver refuses kernels of the case, that is the result.
+///
+/// # Errors
+/// The device was lost.
+pub fn attempt(device: &Arc<Device>, case: &Case) -> Result<Vec<Checked>> {
+    let refused = match device.attempt(|| run(device, case))? {
+        Ok(results) => return Ok(results),
+        Err(refused) => refused,
+    };
+    // Which of the case's kernels it was is not known.
+    let mut variants: Vec<_> = match window(device, case) {
+        Some(window) => Product::ALL.map(|product| device.profile.variant(product, &window).to_string()).to_vec(),
+        None => vec![device.profile.family.to_string()],
+    };
+    variants.dedup();
+    let fault = Some(format!("does not run here: {}", refused.trim()));
+    let (variant, case) = (variants.join(" or "), case.name.clone());
+    Ok(vec![Checked { variant, case, what: "all of it", error: f64::NAN, limit: LIMIT, fault }])
+}
+
+/// Every case on every variant `device` can run, those that the driver refuses named and passed over; `each` sees each result as it comes. Whether all passed.
 ///
 /// # Errors
 /// The device was lost.
@@ -265,7 +288,7 @@ pub fn all(device: &Arc<Device>, mut each: impl FnMut(&Checked)) -> Result<bool>
     let mut family = None;
     for Round { device, cases } in rounds(device) {
         for case in cases {
-            report(run(&device, &case)?);
+            report(attempt(&device, &case)?);
         }
         if family.replace(device.profile.family) != Some(device.profile.family) {
             report(run_others(&device)?);

@@ -6,7 +6,7 @@ use alexnet::cases;
 use alexnet::check;
 use alexnet::gpu::{Device, Profile};
 use alexnet::layer::{Layer, MaxPool};
-use alexnet::products::{Product, Window};
+use alexnet::products::{Family, Product, Window};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,6 +40,26 @@ fn every_kernel_equals_the_reference() {
     let _alone = common::alone();
     for device in common::devices() {
         check_all(&device);
+    }
+}
+
+/// Lanes on an adapter without subgroups do not compile, with twice the adapter's lanes they are wrong: both are named,
+/// and the device goes on.
+#[test]
+fn variants_that_fail_are_named() {
+    let _alone = common::alone();
+    for device in common::devices() {
+        let (family, what) = match device.profile.family {
+            Family::Portable(_) => (Family::Lanes { lanes: 8 }, "does not run here"),
+            Family::Lanes { lanes } => (Family::Lanes { lanes: 2 * lanes }, "WRONG"),
+        };
+        for name in ["conv 3×3", "full, 65 images"] {
+            let case = cases::odd().into_iter().find(|case| case.name == name).unwrap();
+            let failed = check::attempt(&device.with_family(family), &case).unwrap();
+            let wrong: Vec<_> = failed.iter().filter(|checked| !checked.passed()).map(ToString::to_string).collect();
+            assert!(!wrong.is_empty() && wrong.iter().all(|w| w.contains(what) && w.contains("lanes")), "{wrong:?}");
+            assert!(check::attempt(&device, &case).unwrap().iter().all(check::Checked::passed), "{name}");
+        }
     }
 }
 
