@@ -84,7 +84,7 @@ impl Machine {
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
         let columns: Vec<_> =
             (0..net.table.columns).map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update)).collect();
-        let largest = plan.columns.iter().map(|c| c.incoming).max().unwrap_or(0).max(RESULTS);
+        let largest = plan.crossing().max(RESULTS);
         let staging = devices.iter().map(|device| Staging::new(device, (largest * 4) as u64)).collect();
         for (index, device) in devices.iter().enumerate() {
             device.wait().map_err(|error| match error {
@@ -275,10 +275,12 @@ impl Machine {
                 self.each_column(|column| column.backward(segment))
             }
             Phase::Gather { before } => self.exchange(|from, to| from.gather(*before, to)),
-            Phase::Scatter { before } => {
-                self.exchange(|from, to| from.scatter(*before, to))?;
-                self.each_column(|column| column.add(*before))
+            Phase::Scatter { before } => self.exchange(|from, to| from.scatter(*before, to)),
+            Phase::Weights(rows) => {
+                let segment = self.segment(rows.start);
+                self.each_column(|column| column.weights(segment))
             }
+            Phase::Add { before } => self.each_column(|column| column.add(*before)),
             Phase::Update => self.each_column(Column::update),
         }
     }

@@ -3,13 +3,17 @@
 use crate::error::{Error, Result};
 use crate::gpu::Profile;
 use crate::layer::{Layer, Lrn, Over};
+use crate::layers;
 use crate::net::{Net, On, Reads};
 use crate::products::{self, Needs, Window};
 use crate::shape::Shape;
 use std::ops::Range;
 
 mod describe;
+mod memory;
 pub use describe::describe;
+use memory::Lives;
+pub use memory::Place;
 
 /// One training step, top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +25,17 @@ pub enum Phase {
         /// The row that reads every column.
         before: usize,
     },
-    /// These rows backward.
+    /// These rows backward, but for the gradients of their parameters: what the rows above wait for.
     Backward(Range<usize>),
-    /// The adjoint of the gather: each column's share of the input gradient of row `before` returns to its owner, which
-    /// adds what arrives to its own.
+    /// The adjoint of the gather: each column's share of the input gradient of row `before` sets off to its owner.
     Scatter {
+        /// The row that reads every column.
+        before: usize,
+    },
+    /// The gradients of these rows' parameters, while the scatter travels.
+    Weights(Range<usize>),
+    /// What the scatter brought is added to the owner's share.
+    Add {
         /// The row that reads every column.
         before: usize,
     },
@@ -48,9 +58,10 @@ pub fn phases(net: &Net) -> Vec<Phase> {
     }
     for rows in segments.iter().rev() {
         phases.push(Phase::Backward(rows.clone()));
-        if rows.start > 0 {
-            phases.push(Phase::Scatter { before: rows.start });
-        }
+        let crossing = (rows.start > 0).then_some(rows.start);
+        phases.extend(crossing.map(|before| Phase::Scatter { before }));
+        phases.push(Phase::Weights(rows.clone()));
+        phases.extend(crossing.map(|before| Phase::Add { before }));
     }
     phases.push(Phase::Update);
     phases
@@ -66,22 +77,6 @@ pub fn holds(net: &Net, column: usize, row: usize) -> bool {
     column == 0 || net.rows[row].on == On::Each
 }
 
-/// Where a row's input or output lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The image batch.
-    Image,
-    /// Activation buffer `buffer`, from value `offset` on, `len` values.
-    Buffer {
-        /// Place in [`ColumnPlan::buffers`].
-        buffer: usize,
-        /// Of the first value, in values.
-        offset: usize,
-        /// Values.
-        len: usize,
-    },
-}
-
 /// One row in one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowPlan {
@@ -89,23 +84,42 @@ pub struct RowPlan {
     pub x: Place,
     /// Where its output lies; the same place for layers in place.
     pub y: Place,
-    /// Buffer of what the row's backward pass needs beside x and y: the winners of a pool.
-    pub saved: Option<usize>,
+    /// What the row's backward pass needs beside x and y: the winners of a pool.
+    pub saved: Option<Place>,
+    /// The gradient of y; for the loss, which has none, y.
+    pub dy: Place,
+    /// The gradient of x; the place of dy where the layer's backward pass is in place, `None` for the first row.
+    pub dx: Option<Place>,
 }
 
-/// One column: its buffers and where each row finds its tensors.
+/// A cut of the rows where data crosses, seen from one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutPlan {
+    /// The row that reads every column.
+    pub before: usize,
+    /// This column's output above the cut.
+    pub output: Place,
+    /// The whole input below the cut, every column's part; `None` where the column does not hold the row.
+    pub input: Option<Place>,
+    /// The gradient of the whole input, after the rows below ran backward.
+    pub input_gradient: Option<Place>,
+    /// Where the gradient of `output` belongs.
+    pub output_gradient: Place,
+    /// Where another column's share arrives, to be added; `None` where nothing is added.
+    pub incoming: Option<Place>,
+}
+
+/// One column: where each row finds its tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnPlan {
     /// Which column, from 0.
     pub column: usize,
     /// `None` where the column does not hold the row.
     pub rows: Vec<Option<RowPlan>>,
-    /// Name and length in values of every activation buffer.
-    pub buffers: Vec<(String, usize)>,
-    /// Values of each of the two buffers gradients of activations alternate between.
-    pub gradient: usize,
-    /// Values that arrive in the largest scatter.
-    pub incoming: usize,
+    /// Where data crosses, from the image down.
+    pub cuts: Vec<CutPlan>,
+    /// Name and length in values of every tensor that is bound whole.
+    pub tensors: Vec<(String, usize)>,
     /// Memory its products need.
     pub needs: Needs,
     /// Values of its learnable tensors, padded as they are stored.
@@ -113,71 +127,172 @@ pub struct ColumnPlan {
 }
 
 impl ColumnPlan {
-    fn new(net: &Net, column: usize, profile: &Profile, batch: usize) -> Self {
+    /// The column's tensors, each new one among `lives`; their places are not yet decided.
+    fn new(net: &Net, column: usize, profile: &Profile, batch: usize, image: Place, lives: &mut Lives) -> Self {
         let mut plan = Self {
             column,
             rows: Vec::new(),
-            buffers: Vec::new(),
-            gradient: 0,
-            incoming: 0,
+            cuts: Vec::new(),
+            tensors: Vec::new(),
             needs: Needs::default(),
             parameters: 0,
         };
-        let mut above = Place::Image;
-        for (i, row) in net.rows.iter().enumerate() {
-            if !holds(net, column, i) {
-                plan.rows.push(None);
-                continue;
-            }
-            let x_len = row.x.len() * batch;
-            let y_len = row.y.len() * batch;
-            let x = match above {
-                // The row above wrote its part of the whole input.
-                Place::Buffer { buffer, .. } if row.reads == Reads::Both => {
-                    Place::Buffer { buffer, offset: 0, len: x_len }
-                }
-                place => place,
-            };
-            let y = if row.layer.in_place() { x } else { plan.output(net, i, y_len) };
-            above = y;
-            if i > 0 {
-                plan.gradient = plan.gradient.max(x_len);
-            }
-            plan.gradient = plan.gradient.max(y_len);
-            if crosses(net, i) {
-                plan.incoming = plan.incoming.max(x_len / net.table.columns);
-            }
-            let saved = matches!(row.layer, Layer::MaxPool(_)).then(|| {
-                plan.buffers.push((format!("{} winners", row.name), y_len));
-                plan.buffers.len() - 1
-            });
-            plan.needs = plan.needs.max(layer_needs(&row.layer, profile, row.x, row.y, batch));
-            for param in net.params(i) {
-                plan.parameters += param.dims.iter().product::<usize>().next_multiple_of(4);
-            }
-            plan.rows.push(Some(RowPlan { x, y, saved }));
-        }
+        plan.forward(net, profile, batch, image, lives);
+        plan.backward(net, batch, lives);
         plan
     }
 
-    /// A buffer for the output of row `i`: where a later row gathers it, room for every column's part.
-    fn output(&mut self, net: &Net, i: usize, len: usize) -> Place {
-        let reader = (i + 1..net.rows.len()).find(|&r| !net.rows[r].layer.in_place());
-        let gathered = reader.filter(|&r| crosses(net, r) && holds(net, self.column, r));
-        let (total, offset) = match gathered {
-            Some(_) => (len * net.table.columns, len * self.column),
-            None => (len, 0),
-        };
-        self.buffers.push((net.rows[i].name.to_owned(), total));
-        Place::Buffer { buffer: self.buffers.len() - 1, offset, len }
+    fn tensor(&mut self, lives: &mut Lives, name: String, len: usize) -> Place {
+        self.tensors.push((name, len));
+        lives.tensor(len)
     }
 
-    /// Bytes of everything but what a device's columns share.
-    pub fn bytes(&self) -> u64 {
-        let activations: usize = self.buffers.iter().map(|(_, len)| len).sum();
-        // Weights, gradients, momenta; two gradients of activations.
-        4 * (3 * self.parameters + activations + 2 * self.gradient + self.incoming) as u64
+    fn forward(&mut self, net: &Net, profile: &Profile, batch: usize, image: Place, lives: &mut Lives) {
+        let mut above = image;
+        // What a row that reads every column reads: the row above wrote its part of it.
+        let mut whole = image;
+        for (i, row) in net.rows.iter().enumerate() {
+            if !holds(net, self.column, i) {
+                self.rows.push(None);
+                continue;
+            }
+            let y_len = row.y.len() * batch;
+            let x = if row.reads == Reads::Both { whole } else { above };
+            let y = if row.layer.in_place() {
+                x
+            } else {
+                let parts = if self.is_gathered(net, i) { net.table.columns } else { 1 };
+                whole = self.tensor(lives, row.name.to_owned(), parts * y_len);
+                if parts > 1 { whole.part(self.column * y_len, y_len) } else { whole }
+            };
+            above = y;
+            let saved = layers::saved(&row.layer, y_len);
+            let saved = saved.map(|len| self.tensor(lives, format!("{}'s winners", row.name), len));
+            self.needs = self.needs.max(layer_needs(&row.layer, profile, row.x, row.y, batch));
+            for param in net.params(i) {
+                self.parameters += param.dims.iter().product::<usize>().next_multiple_of(4);
+            }
+            self.rows.push(Some(RowPlan { x, y, saved, dy: y, dx: None }));
+        }
     }
+
+    /// Whether a later row of this column reads row `i`'s output beside other columns'.
+    fn is_gathered(&self, net: &Net, i: usize) -> bool {
+        let reader = (i + 1..net.rows.len()).find(|&r| !net.rows[r].layer.in_place());
+        reader.is_some_and(|r| crosses(net, r) && holds(net, self.column, r))
+    }
+
+    fn backward(&mut self, net: &Net, batch: usize, lives: &mut Lives) {
+        // The gradient of the input of the row below.
+        let mut below: Option<Place> = None;
+        for (i, resolved) in net.rows.iter().enumerate().rev() {
+            let Some(mut row) = self.rows[i].take() else { continue };
+            let (name, y_len) = (resolved.name, resolved.y.len() * batch);
+            if i + 1 < net.rows.len() && crosses(net, i + 1) {
+                let input_gradient = below;
+                row.dy = match input_gradient {
+                    Some(whole) => whole.part(self.column * y_len, y_len),
+                    // Another column alone holds the row below, and sends this gradient.
+                    None => self.tensor(lives, format!("the gradient of {name}"), y_len),
+                };
+                let adds = input_gradient.is_some() && net.columns_of(i + 1) > 1;
+                let incoming = adds.then(|| self.tensor(lives, format!("the incoming gradient of {name}"), y_len));
+                let input = self.rows[i + 1].as_ref().map(|below| below.x);
+                let (output, output_gradient) = (row.y, row.dy);
+                self.cuts.push(CutPlan { before: i + 1, output, input, input_gradient, output_gradient, incoming });
+            } else {
+                row.dy = below.unwrap_or(row.y);
+            }
+            row.dx = if i == 0 {
+                None
+            } else if layers::backward_in_place(&resolved.layer) {
+                Some(row.dy)
+            } else {
+                Some(self.tensor(lives, format!("the gradient of {name}'s input"), resolved.x.len() * batch))
+            };
+            below = row.dx;
+            self.rows[i] = Some(row);
+        }
+        self.cuts.reverse();
+    }
+
+    /// The cut above row `before`.
+    pub fn cut(&self, before: usize) -> Option<&CutPlan> {
+        self.cuts.iter().find(|cut| cut.before == before)
+    }
+
+    /// Every place, once tensors have theirs.
+    fn settle(&mut self, places: &[Place]) {
+        let settle = |place: &mut Place| *place = place.settled(places);
+        for row in self.rows.iter_mut().flatten() {
+            [&mut row.x, &mut row.y, &mut row.dy].into_iter().for_each(settle);
+            row.saved.iter_mut().chain(&mut row.dx).for_each(settle);
+        }
+        for cut in &mut self.cuts {
+            [&mut cut.output, &mut cut.output_gradient].into_iter().for_each(settle);
+            cut.input.iter_mut().chain(&mut cut.input_gradient).chain(&mut cut.incoming).for_each(settle);
+        }
+    }
+}
+
+/// What the columns on one device share, and the buffers all their tensors lie in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevicePlan {
+    /// Values of each buffer.
+    pub buffers: Vec<usize>,
+    /// The image batch as it arrives, `[N, 3, side, side]`.
+    pub pixels: Place,
+    /// The same, images innermost.
+    pub image: Place,
+}
+
+/// Walks a step on one device: which tensors each command touches.
+fn walk(net: &Net, phases: &[Phase], columns: &[ColumnPlan], pixels: Place, image: Place, lives: &mut Lives) {
+    lives.command([pixels, image]);
+    for phase in phases {
+        match phase {
+            Phase::Forward(rows) => {
+                for row in held(columns, rows.clone()) {
+                    lives.command([row.1.x, row.1.y].into_iter().chain(row.1.saved));
+                }
+            }
+            Phase::Backward(rows) => {
+                for (i, row) in held(columns, rows.clone().rev()) {
+                    lives.command(layers::touched_backward(&net.rows[i].layer, row));
+                }
+            }
+            Phase::Weights(rows) => {
+                let learn = |&(i, _): &(usize, &RowPlan)| !net.params(i).is_empty();
+                for (_, row) in held(columns, rows.clone()).filter(learn) {
+                    lives.command([row.x, row.y, row.dy]);
+                }
+            }
+            Phase::Gather { before } => {
+                let cuts = columns.iter().filter_map(|column| column.cut(*before));
+                lives.command(cuts.flat_map(|cut| std::iter::once(cut.output).chain(cut.input)));
+            }
+            Phase::Scatter { before } => {
+                let cuts = columns.iter().filter_map(|column| column.cut(*before));
+                lives.command(cuts.flat_map(|cut| {
+                    std::iter::once(cut.output_gradient).chain(cut.input_gradient).chain(cut.incoming)
+                }));
+            }
+            Phase::Add { before } => {
+                for cut in columns.iter().filter_map(|column| column.cut(*before)) {
+                    lives.command(std::iter::once(cut.output_gradient).chain(cut.incoming));
+                }
+            }
+            Phase::Update => {}
+        }
+    }
+}
+
+/// These rows of each column that holds them.
+fn held<'a>(
+    columns: &'a [ColumnPlan],
+    rows: impl Iterator<Item = usize> + Clone + 'a,
+) -> impl Iterator<Item = (usize, &'a RowPlan)> {
+    columns.iter().flat_map(move |column| rows.clone().filter_map(|i| Some((i, column.rows[i].as_ref()?))))
 }
 
 /// Scratch memory a layer of one column needs.
@@ -197,6 +312,8 @@ pub struct Plan {
     pub phases: Vec<Phase>,
     /// One plan a column.
     pub columns: Vec<ColumnPlan>,
+    /// One plan a device.
+    pub devices: Vec<DevicePlan>,
     /// Device of each column.
     pub placement: Vec<usize>,
     /// Images a step.
@@ -225,20 +342,20 @@ impl Plan {
             let micro = images.div_ceil(micro_batches);
             // The same batch on every device: what crosses has one layout.
             let batch = profiles.iter().map(|p| padded(net, p, micro)).max().expect("there is a device");
-            let columns: Vec<_> = (0..net.table.columns)
-                .map(|column| ColumnPlan::new(net, column, profiles[placement[column]], batch))
-                .collect();
-            let image = net.rows[0].x.len() * batch;
-            let plan = Self {
+            let mut plan = Self {
                 phases: phases(net),
-                columns,
+                columns: Vec::new(),
+                devices: Vec::new(),
                 placement: placement.clone(),
                 images,
                 micro_batches,
                 micro,
                 batch,
-                image,
+                image: net.rows[0].x.len() * batch,
             };
+            for (device, profile) in profiles.iter().enumerate() {
+                plan.put(net, device, profile);
+            }
             let Some((what, needs, has)) = plan.over(profiles) else { return Ok(plan) };
             if micro == 1 {
                 return Err(Error::Limit(format!(
@@ -251,6 +368,22 @@ impl Plan {
         }
     }
 
+    /// Plans device `device` and its columns.
+    fn put(&mut self, net: &Net, device: usize, profile: &Profile) {
+        let mut lives = Lives::default();
+        let (pixels, image) = (lives.tensor(self.image), lives.tensor(self.image));
+        let on = (0..self.placement.len()).filter(|&column| self.placement[column] == device);
+        let mut columns: Vec<_> =
+            on.map(|column| ColumnPlan::new(net, column, profile, self.batch, image, &mut lives)).collect();
+        walk(net, &self.phases, &columns, pixels, image, &mut lives);
+        let value = size_of::<f32>() as u64;
+        let (places, buffers) =
+            lives.place((profile.alignment / value) as usize, (profile.max_buffer / value) as usize);
+        columns.iter_mut().for_each(|column| column.settle(&places));
+        self.columns.extend(columns);
+        self.devices.push(DevicePlan { buffers, pixels: pixels.settled(&places), image: image.settled(&places) });
+    }
+
     /// A tensor that is bound whole and passes a binding: its name, its bytes and the limit.
     fn over(&self, profiles: &[&Profile]) -> Option<(String, u64, u64)> {
         self.columns.iter().find_map(|column| {
@@ -258,19 +391,13 @@ impl Plan {
             let limit = profile.max_binding.min(profile.max_buffer);
             let own = [
                 ("the image batch", self.image),
-                ("a gradient", column.gradient),
                 ("partial sums", column.needs.partial),
                 ("a packed operand", column.needs.packed),
             ];
-            let named = column.buffers.iter().map(|(name, len)| (name.as_str(), *len));
+            let named = column.tensors.iter().map(|(name, len)| (name.as_str(), *len));
             let over = own.into_iter().chain(named).find(|(_, len)| *len as u64 * 4 > limit);
             over.map(|(name, len)| (name.to_owned(), len as u64 * 4, limit))
         })
-    }
-
-    /// Devices the columns lie on.
-    pub fn devices(&self) -> usize {
-        self.placement.iter().max().expect("a network has a column") + 1
     }
 
     /// Columns on device `device`.
@@ -283,11 +410,31 @@ impl Plan {
         self.on(device).map(|c| c.needs).fold(Needs::default(), Needs::max)
     }
 
-    /// Bytes device `device` will need.
+    /// Values of the largest part that crosses between columns.
+    pub fn crossing(&self) -> usize {
+        let cuts = self.columns.iter().flat_map(|column| &column.cuts);
+        cuts.map(|cut| cut.output.len).max().unwrap_or(0)
+    }
+
+    /// Bytes device `device` will need at most, and at once: everything is allocated before the first step.
     pub fn bytes(&self, device: usize) -> u64 {
-        let own: u64 = self.on(device).map(ColumnPlan::bytes).sum();
-        // Pixels as they arrive and as they are arranged.
-        own + self.needs(device).bytes() + 8 * self.image as u64
+        let DevicePlan { buffers, .. } = &self.devices[device];
+        let shared: usize = buffers.iter().sum();
+        // Weights, their gradients, momenta.
+        let own: usize = self.on(device).map(|column| 3 * column.parameters).sum();
+        4 * (shared + own) as u64 + self.needs(device).bytes() + self.carried(device) + self.small(device)
+    }
+
+    /// Bytes through which data reaches device `device` or leaves it: pixels; what crosses, each way.
+    fn carried(&self, device: usize) -> u64 {
+        let crossing = if self.devices.len() > 1 { 2 * self.crossing() } else { 0 };
+        4 * (self.image + crossing) as u64 + self.small(device)
+    }
+
+    /// Bytes of labels, scores, results and uniforms.
+    fn small(&self, device: usize) -> u64 {
+        let columns = self.on(device).count();
+        (4 * self.batch * (1 + 2 * columns) + 256 * (1 + columns)) as u64
     }
 }
 
@@ -315,7 +462,7 @@ fn padded(net: &Net, profile: &Profile, micro: usize) -> usize {
 pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, memory: &[Option<u64>]) -> Result<()> {
     let Some(free) = memory.iter().flatten().copied().min() else { return Ok(()) };
     let bytes = |plan: &Plan| -> u64 {
-        (0..plan.devices()).filter(|&device| memory[device].is_some()).map(|device| plan.bytes(device)).sum()
+        (0..plan.devices.len()).filter(|&device| memory[device].is_some()).map(|device| plan.bytes(device)).sum()
     };
     let needed = bytes(plan);
     if needed <= free {
@@ -363,14 +510,22 @@ mod tests {
                 Phase::Gather { before } => format!("G {}", net.rows[*before].name),
                 Phase::Backward(rows) => format!("B {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
                 Phase::Scatter { before } => format!("S {}", net.rows[*before].name),
+                Phase::Weights(rows) => format!("W {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
+                Phase::Add { before } => format!("A {}", net.rows[*before].name),
                 Phase::Update => "U".to_owned(),
             })
             .collect();
         let forward = ["F conv1..pool2", "G conv3", "F conv3..pool5", "G fc6", "F fc6..drop6", "G fc7", "F fc7..drop7"];
-        let turn = ["G fc8", "F fc8..loss", "B fc8..loss", "S fc8"];
-        let backward =
-            ["B fc7..drop7", "S fc7", "B fc6..drop6", "S fc6", "B conv3..pool5", "S conv3", "B conv1..pool2"];
-        let expected: Vec<_> = forward.into_iter().chain(turn).chain(backward).chain(["U"]).collect();
+        let turn = ["G fc8", "F fc8..loss"];
+        let backward = [
+            ["B fc8..loss", "S fc8", "W fc8..loss", "A fc8"],
+            ["B fc7..drop7", "S fc7", "W fc7..drop7", "A fc7"],
+            ["B fc6..drop6", "S fc6", "W fc6..drop6", "A fc6"],
+            ["B conv3..pool5", "S conv3", "W conv3..pool5", "A conv3"],
+        ];
+        let last = ["B conv1..pool2", "W conv1..pool2", "U"];
+        let expected: Vec<_> =
+            forward.into_iter().chain(turn).chain(backward.into_iter().flatten()).chain(last).collect();
         assert_eq!(names, expected);
     }
 
@@ -384,12 +539,7 @@ mod tests {
             plan.columns[column].rows[row].clone()
         };
         let (pool2, conv3) = (at(1, "pool2").unwrap(), at(1, "conv3").unwrap());
-        let (Place::Buffer { buffer: a, offset, len }, Place::Buffer { buffer: b, offset: 0, len: whole }) =
-            (pool2.y, conv3.x)
-        else {
-            panic!("{pool2:?} {conv3:?}")
-        };
-        assert_eq!((a, offset, 2 * len), (b, len, whole));
+        assert_eq!(pool2.y, conv3.x.part(conv3.x.len / 2, conv3.x.len / 2));
         assert!(at(1, "fc8").is_none());
     }
 

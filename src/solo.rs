@@ -55,7 +55,7 @@ pub struct Solo {
     dy: Tensor,
     /// `[C, H, W, batch]`; dy itself where the backward pass is in place.
     pub dx: Tensor,
-    saved: Tensor,
+    saved: Option<Tensor>,
     /// Weight, bias.
     pub parameters: Vec<Parameter>,
     labels: Tensor,
@@ -104,7 +104,7 @@ impl Solo {
             y,
             dy,
             dx,
-            saved: zeros("saved", y_shape.len() * batch),
+            saved: layers::saved(&case.layer, y_shape.len() * batch).map(|len| zeros("saved", len)),
             parameters: parameter_values.iter().map(parameter).collect(),
             labels,
             scores: zeros("scores", 2 * batch),
@@ -130,7 +130,7 @@ impl Solo {
             batch: self.batch,
             x: self.x.clone(),
             y: self.y.clone(),
-            saved: Some(self.saved.clone()),
+            saved: self.saved.clone(),
             parameters: &self.parameters,
             scratch: &self.scratch,
             labels: &self.labels,
@@ -149,7 +149,8 @@ impl Solo {
     /// The layer backward, dx included.
     pub fn backward(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
-        layers::backward(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        layers::backward_data(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        layers::backward_weights(&mut rec, &self.io(), &self.dy);
         rec.finish()
     }
 

@@ -112,6 +112,7 @@ fn gather_and_scatter_are_adjoint() {
                 })
                 .sum();
             machine.run(&Phase::Scatter { before }).unwrap();
+            machine.run(&Phase::Add { before }).unwrap();
             let scattered: f64 = machine
                 .columns()
                 .iter()
