@@ -248,7 +248,7 @@ pub struct CheckArgs {
 /// What `bench` measures.
 #[derive(Subcommand, Debug)]
 pub enum BenchCommand {
-    /// Whole training steps on random input: images a second, split into compute, exchange and waiting.
+    /// Whole training steps on random input: images a second, and what the host does meanwhile.
     Step {
         /// The network.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
@@ -265,6 +265,28 @@ pub enum BenchCommand {
         /// Adapters by index or part of a name.
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
+        /// Note when each adapter, link and host thread worked in one step more: a printed timeline, and FILE in
+        /// Chrome's trace event format (chrome://tracing, ui.perfetto.dev).
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
+    Exchange {
+        /// The network.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Images a step [default: the network's own].
+        #[arg(long, value_parser = count())]
+        batch: Option<usize>,
+        /// Times each transfer is run; the median counts.
+        #[arg(long, default_value = "20", value_parser = count())]
+        repeats: usize,
+        /// The two adapters, by index or part of a name; 0,0 is two devices on one.
+        #[arg(long, value_name = "LIST", default_value = "0,1")]
+        adapters: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,

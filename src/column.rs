@@ -1,6 +1,6 @@
 //! One column: its parameters and activations on its device, and its programs, recorded once.
 
-use crate::gpu::{Device, Program, Recorder, Tensor};
+use crate::gpu::{Device, Program, Recorder, Tensor, Upload};
 use crate::layers::{self, Io, Sgd};
 use crate::net::Net;
 use crate::plan::{ColumnPlan, DevicePlan, Phase, Place, Plan, RowPlan};
@@ -51,6 +51,8 @@ pub struct Shared {
     image: Tensor,
     /// `[N]`, u32.
     pub labels: Tensor,
+    /// Through which pixels, labels and every column's uniforms reach the device.
+    pub upload: Upload,
     scratch: Scratch,
 }
 
@@ -64,6 +66,10 @@ impl Shared {
             image: at(&memory, *image),
             memory,
             labels: Tensor::zeros(device, "labels", plan.batch),
+            upload: Upload::new(
+                device,
+                (4 * (plan.image + plan.batch) + plan.on(index).count() * size_of::<StepUniform>()) as u64,
+            ),
             scratch: Scratch::new(device, plan.needs(index)),
             device: Arc::clone(device),
         }
@@ -183,12 +189,8 @@ impl Column {
     pub fn new(net: &Net, plan: &Plan, index: usize, shared: &Shared, update: Update) -> Self {
         let device = Arc::clone(&shared.device);
         let column = &plan.columns[index];
-        let step = device.raw.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("step"),
-            size: size_of::<StepUniform>() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let step = device.buffer("step", size_of::<StepUniform>() as u64, usage);
         let parameters = allocate_parameters(net, column, &device);
         let results = Tensor::zeros(&device, "results", RESULTS);
         let recording = Recording {
@@ -276,10 +278,9 @@ impl Column {
         }
     }
 
-    /// Queues this step's uniforms, before the programs that read them.
-    pub fn begin(&self, uniform: StepUniform) {
-        let uniform = StepUniform { column: self.index as u32, ..uniform };
-        self.device.queue.write_buffer(&self.step, 0, bytemuck::bytes_of(&uniform));
+    /// Where its step's uniforms lie, a [`StepUniform`].
+    pub fn step(&self) -> &wgpu::Buffer {
+        &self.step
     }
 
     /// Brings the pixels into the order of the device: once per device and micro-batch.

@@ -43,6 +43,22 @@ pub enum Phase {
     Update,
 }
 
+impl Phase {
+    /// In words: `forward conv1 to pool2`.
+    pub fn name(&self, net: &Net) -> String {
+        let ends = |rows: &Range<usize>| format!("{} to {}", net.rows[rows.start].name, net.rows[rows.end - 1].name);
+        match self {
+            Phase::Forward(rows) => format!("forward {}", ends(rows)),
+            Phase::Gather { before } => format!("gather {}", net.rows[*before].name),
+            Phase::Backward(rows) => format!("backward {}", ends(rows)),
+            Phase::Scatter { before } => format!("scatter {}", net.rows[*before].name),
+            Phase::Weights(rows) => format!("weights {}", ends(rows)),
+            Phase::Add { before } => format!("add {}", net.rows[*before].name),
+            Phase::Update => "update".to_owned(),
+        }
+    }
+}
+
 /// The phases of a training step: rows are cut where a row reads both columns.
 pub fn phases(net: &Net) -> Vec<Phase> {
     let mut cuts = vec![0];
@@ -400,6 +416,11 @@ impl Plan {
         })
     }
 
+    /// Number of the segment that begins at `row`.
+    pub fn segment(&self, row: usize) -> usize {
+        self.phases.iter().filter(|p| matches!(p, Phase::Forward(rows) if rows.start < row)).count()
+    }
+
     /// Columns on device `device`.
     pub fn on(&self, device: usize) -> impl Iterator<Item = &ColumnPlan> {
         self.columns.iter().filter(move |c| self.placement[c.column] == device)
@@ -503,30 +524,20 @@ mod tests {
     #[test]
     fn a_step_of_the_paper_is_five_segments_and_their_mirror() {
         let net = Net::resolve(&ALEXNET, 1000, 0.5).unwrap();
-        let names: Vec<_> = phases(&net)
-            .iter()
-            .map(|p| match p {
-                Phase::Forward(rows) => format!("F {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
-                Phase::Gather { before } => format!("G {}", net.rows[*before].name),
-                Phase::Backward(rows) => format!("B {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
-                Phase::Scatter { before } => format!("S {}", net.rows[*before].name),
-                Phase::Weights(rows) => format!("W {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
-                Phase::Add { before } => format!("A {}", net.rows[*before].name),
-                Phase::Update => "U".to_owned(),
-            })
-            .collect();
-        let forward = ["F conv1..pool2", "G conv3", "F conv3..pool5", "G fc6", "F fc6..drop6", "G fc7", "F fc7..drop7"];
-        let turn = ["G fc8", "F fc8..loss"];
+        let names: Vec<_> = phases(&net).iter().map(|phase| phase.name(&net)).collect();
+        let forward = "forward conv1 to pool2, gather conv3, forward conv3 to pool5, gather fc6, forward fc6 to drop6, \
+                       gather fc7, forward fc7 to drop7, gather fc8, forward fc8 to loss";
+        let segment =
+            |rows: &str, before: &str| format!("backward {rows}, scatter {before}, weights {rows}, add {before}");
         let backward = [
-            ["B fc8..loss", "S fc8", "W fc8..loss", "A fc8"],
-            ["B fc7..drop7", "S fc7", "W fc7..drop7", "A fc7"],
-            ["B fc6..drop6", "S fc6", "W fc6..drop6", "A fc6"],
-            ["B conv3..pool5", "S conv3", "W conv3..pool5", "A conv3"],
+            segment("fc8 to loss", "fc8"),
+            segment("fc7 to drop7", "fc7"),
+            segment("fc6 to drop6", "fc6"),
+            segment("conv3 to pool5", "conv3"),
         ];
-        let last = ["B conv1..pool2", "W conv1..pool2", "U"];
-        let expected: Vec<_> =
-            forward.into_iter().chain(turn).chain(backward.into_iter().flatten()).chain(last).collect();
-        assert_eq!(names, expected);
+        let last = "backward conv1 to pool2, weights conv1 to pool2, update";
+        let expected = format!("{forward}, {}, {last}", backward.join(", "));
+        assert_eq!(names.join(", "), expected);
     }
 
     #[test]

@@ -22,12 +22,8 @@ pub fn values(salt: u32, len: usize) -> Vec<f32> {
 
 /// The buffer of a step's uniforms.
 pub fn step_uniform(device: &Device) -> wgpu::Buffer {
-    device.raw.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("step"),
-        size: size_of::<StepUniform>() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    device.buffer("step", size_of::<StepUniform>() as u64, usage)
 }
 
 /// A case on a device: x, dy, weights and labels are fixed pseudo-random values.

@@ -15,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan, solo};
+use crate::{bench, check, data, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -264,11 +264,18 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net, batch, accumulate, steps, adapters, json } => {
+        BenchCommand::Step { net, batch, accumulate, steps, adapters, trace: file, json } => {
             let devices = gpu::select(adapters.as_deref(), net.columns)?;
             let images = batch.unwrap_or(recipe::defaults(net).batch);
-            let report = bench::step(&of_default_classes(net, None)?, &devices, images, accumulate, steps)?;
-            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
+            let net = of_default_classes(net, None)?;
+            let (report, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })?;
+            let Some(file) = file else { return Ok(()) };
+            trace::write(&spans, &file)?;
+            if !json {
+                say(&trace::timeline(&spans))?;
+            }
+            Ok(())
         }
         BenchCommand::Kernels { net, batch, repeats, adapters, json } => {
             let mut said = Ok(());
@@ -286,6 +293,26 @@ fn measure(command: BenchCommand) -> Result<()> {
                     }
                 })?;
             }
+            said
+        }
+        BenchCommand::Exchange { net, batch, repeats, adapters, json } => {
+            let devices = gpu::select(Some(&adapters), 2)?;
+            let [first, second] = &devices[..] else {
+                let why = format!("--adapters {adapters}: an exchange is between two; name two adapters, or one twice");
+                return Err(Error::Usage(why).into());
+            };
+            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let mut said = Ok(());
+            if !json {
+                say(&format!("{}\n{}", first.describe(), second.describe()))?;
+            }
+            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |report| {
+                let json = json.then(|| serde_json::to_string(report));
+                let line = json.unwrap_or_else(|| Ok(report.to_string()));
+                if said.is_ok() {
+                    said = line.map_err(Into::into).and_then(|line| say(&line));
+                }
+            })?;
             said
         }
         BenchCommand::Loader { data, net, workers: option, json } => {
