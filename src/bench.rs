@@ -138,18 +138,18 @@ pub fn step(
     let rate = 1e-5;
     machine.step(&batch, 1, rate)?;
     let first_step = start.elapsed().as_secs_f64();
-    machine.step(&batch, 2, rate)?;
+    let mut last = machine.step(&batch, 2, rate)?.ended;
     let mut seconds = Vec::with_capacity(steps);
     let mut outcomes = Vec::with_capacity(steps);
-    let mut last = Instant::now();
     machine.begin(&batch, 3, rate)?;
     for step in 0..steps as u64 {
         if step + 1 < steps as u64 {
             machine.begin(&batch, step + 4, rate)?;
         }
-        outcomes.push(machine.finish()?);
-        seconds.push(last.elapsed().as_secs_f64());
-        last = Instant::now();
+        let outcome = machine.finish()?;
+        seconds.push((outcome.ended - last).as_secs_f64());
+        last = outcome.ended;
+        outcomes.push(outcome);
     }
     let spans = if trace { machine.trace(&batch, steps as u64 + 3, rate)?.1 } else { Vec::new() };
     let middle = median(seconds.clone());

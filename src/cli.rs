@@ -235,6 +235,16 @@ pub struct DescribeArgs {
     /// Adapters by index or part of a name.
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+    /// How a step's cost grows with batch, image size, classes and the link between two adapters: the plan's counts over
+    /// measured rates.
+    #[arg(long)]
+    pub growth: bool,
+    /// Rate of the products in --growth, in GFLOP/s [default: llvmpipe's on two cores].
+    #[arg(long, default_value = "50", requires = "growth", value_parser = above_zero, allow_negative_numbers = true)]
+    pub gflops: f64,
+    /// Rate of the other passes in --growth, in GB/s read and written [default: llvmpipe's on two cores].
+    #[arg(long, default_value = "10", requires = "growth", value_parser = above_zero, allow_negative_numbers = true)]
+    pub gigabytes: f64,
 }
 
 /// Options of `check`.
@@ -372,6 +382,10 @@ fn count() -> impl TypedValueParser<Value = usize> {
 
 fn not_negative(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|n| (0.0..=f64::from(f32::MAX)).contains(n)).ok_or("expected a number of 0 or more".into())
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or("expected a number above 0".into())
 }
 
 fn below_one(text: &str) -> Result<f64, String> {

@@ -16,6 +16,7 @@ use crate::trace::{Span, Spans};
 use drive::{Driver, Link};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// What does not change between the steps of a run.
@@ -43,7 +44,7 @@ impl Settings {
 }
 
 /// Means over one step's batch, before the update.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     /// Mean log-loss in nats, without decay.
     pub loss: f64,
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub exchange: f64,
     /// Seconds of the host on every device's commands.
     pub host: HostTime,
+    /// When the last device had ended the step.
+    pub ended: Instant,
 }
 
 /// Steps that can be begun and not finished: one computes, one is queued.
@@ -68,8 +71,25 @@ struct Pending {
     images: usize,
     exchange: f64,
     host: HostTime,
-    /// Per column.
-    results: Vec<(Staging, Mapping)>,
+    /// Waits for the end of the step, because only who waits learns when it was.
+    results: JoinHandle<Result<Results>>,
+}
+
+/// What a step left in each column's results, through the mapped buffers that come back with it.
+struct Results {
+    columns: Vec<(Staging, [f32; RESULTS])>,
+    ended: Instant,
+}
+
+/// Waits for the results of a step, one a column.
+fn wait(sent: Vec<(Arc<Device>, Staging, Mapping)>) -> Result<Results> {
+    let read = |(device, staging, mapping): (Arc<Device>, Staging, Mapping)| {
+        let values =
+            staging.take(&device, mapping, size_of::<[f32; RESULTS]>() as u64, bytemuck::pod_read_unaligned)?;
+        Ok((staging, values))
+    };
+    let columns = sent.into_iter().map(read).collect::<Result<_>>()?;
+    Ok(Results { columns, ended: Instant::now() })
 }
 
 /// Images of a micro-batch on their way to a device.
@@ -280,11 +300,12 @@ impl Machine {
             }
             exchange += self.drive(Some(self.part(batch, first, uniform)), &phases)?;
         }
-        let results = stagings.into_iter().zip(&self.columns).map(|(staging, column)| {
+        let sent = stagings.into_iter().zip(&self.columns).map(|(staging, column)| {
             let mapping = staging.send(&column.device, &column.results);
-            (staging, mapping)
+            (Arc::clone(&column.device), staging, mapping)
         });
-        let (results, after) = (results.collect(), self.host());
+        let (sent, after) = (sent.collect(), self.host());
+        let results = std::thread::spawn(|| wait(sent));
         let host = HostTime {
             recording: after.recording - before.recording,
             submitting: after.submitting - before.submitting,
@@ -309,13 +330,8 @@ impl Machine {
     pub fn finish(&mut self) -> Result<Outcome> {
         let Pending { step, rate, images, exchange, host, results } =
             self.pending.pop_front().expect("a step was begun");
-        let mut read = Vec::with_capacity(results.len());
-        let mut stagings = Vec::with_capacity(results.len());
-        for (column, (staging, mapping)) in self.columns.iter().zip(results) {
-            let values = |bytes: &[u8]| bytemuck::pod_read_unaligned::<[f32; RESULTS]>(bytes);
-            read.push(staging.take(&column.device, mapping, column.results.bytes(), values)?);
-            stagings.push(staging);
-        }
+        let Results { columns, ended } = results.join().expect("waiting does not panic")?;
+        let (stagings, read): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         self.ring.push(stagings);
         let mut sums = [0.0; 3];
         for (column, values) in self.columns.iter().zip(read) {
@@ -337,7 +353,7 @@ impl Machine {
             )));
         }
         let [loss, top1_error, top5_error] = sums.map(|sum| f64::from(sum) / images as f64);
-        Ok(Outcome { loss, top1_error, top5_error, exchange, host })
+        Ok(Outcome { loss, top1_error, top5_error, exchange, host, ended })
     }
 
     /// One step, as [`Machine::step`], and what ran when during it. Adapters without timestamps have no row.

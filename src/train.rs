@@ -51,7 +51,7 @@ pub struct Trainer {
     metrics: Metrics,
     rate: f64,
     /// When the last step ended.
-    finished: Instant,
+    ended: Instant,
 }
 
 /// A step in the adapters' queues.
@@ -95,7 +95,7 @@ impl Trainer {
         checkpoint::recover(&run.folder, &state)?;
         let metrics = Metrics::open(&run.metrics(), state.step, state.evaluated)?;
         let rate = run.config.lr;
-        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, rate, finished: Instant::now() })
+        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, rate, ended: Instant::now() })
     }
 
     /// Evaluations so far, those before a resume among them.
@@ -194,9 +194,8 @@ impl Trainer {
         self.rate = rate;
         let outcome = self.machine.finish()?;
         // A step's time begins where the one before it ended.
-        let now = Instant::now();
-        let seconds = (now - start.max(self.finished)).as_secs_f64();
-        self.finished = now;
+        let seconds = (outcome.ended - start.max(self.ended)).as_secs_f64();
+        self.ended = outcome.ended;
         let line = StepLine {
             step,
             epoch: epoch + 1,

@@ -237,6 +237,13 @@ fn print_shader(args: &ShaderArgs) -> Result<()> {
 fn describe(args: &DescribeArgs) -> Result<()> {
     let net = of_default_classes(args.net, args.classes)?;
     let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    if args.growth {
+        let rates = plan::Rates { gflops: args.gflops, gigabytes: args.gigabytes };
+        let found = args.adapters.is_some() || !gpu::list().is_empty();
+        let devices = if found { gpu::select(args.adapters.as_deref(), 2)? } else { Vec::new() };
+        let profile = devices.first().map_or_else(Profile::webgpu, |device| device.profile.clone());
+        return say(&plan::growth(args.net, net.classes, batch, &profile, rates)?);
+    }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
         return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
