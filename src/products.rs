@@ -6,6 +6,7 @@
 
 mod lanes;
 mod portable;
+mod winograd;
 
 use crate::gpu::{AdapterRow, Const, Device, Profile, Recorder, Tensor, Texture};
 use crate::layer::Layer;
@@ -199,7 +200,10 @@ impl Scratch {
 pub fn needs(profile: &Profile, window: &Window) -> Needs {
     match profile.family {
         Family::Portable(tile) => portable::needs(profile, tile, window),
-        Family::Lanes { .. } => lanes::needs(profile, window),
+        Family::Lanes { .. } => match wino(window, 7) {
+            Some(tile) => lanes::needs(profile, window).max(winograd::needs(profile, tile, window)),
+            None => lanes::needs(profile, window),
+        },
     }
 }
 
@@ -207,7 +211,10 @@ pub fn needs(profile: &Profile, window: &Window) -> Needs {
 pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tensor, w: &Tensor, b: &Tensor, y: &Tensor) {
     match rec.device.profile.family {
         Family::Portable(tile) => portable::forward(rec, tile, window, x, w, b, y),
-        Family::Lanes { .. } => lanes::forward(rec, scratch, window, x, w, b, y),
+        Family::Lanes { .. } => match wino(window, 1) {
+            Some(tile) => winograd::forward(rec, tile, scratch, window, x, w, Some(b), y),
+            None => lanes::forward(rec, scratch, window, x, w, b, y),
+        },
     }
 }
 
@@ -215,7 +222,10 @@ pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tenso
 pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, w: &Tensor, dx: &Tensor) {
     match rec.device.profile.family {
         Family::Portable(tile) => portable::backward_data(rec, tile, scratch, window, dy, w, dx),
-        Family::Lanes { .. } => lanes::backward_data(rec, scratch, window, dy, w, dx),
+        Family::Lanes { .. } => match wino(window, 2) {
+            Some(tile) => winograd::backward_data(rec, tile, scratch, window, dy, w, dx),
+            None => lanes::backward_data(rec, scratch, window, dy, w, dx),
+        },
     }
 }
 
@@ -223,7 +233,10 @@ pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy:
 pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
     match rec.device.profile.family {
         Family::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
-        Family::Lanes { .. } => lanes::backward_weight(rec, scratch, window, dy, x, dw),
+        Family::Lanes { .. } => match wino(window, 4) {
+            Some(tile) => winograd::backward_weight(rec, tile, scratch, window, dy, x, dw),
+            None => lanes::backward_weight(rec, scratch, window, dy, x, dw),
+        },
     }
 }
 
@@ -241,6 +254,17 @@ pub fn backward_bias(rec: &mut Recorder, window: &Window, dy: &Tensor, db: &Tens
             &[("dy", (&dy).into()), ("db", (&db).into())],
             [maps.len() as u32, 1, 1],
         );
+    }
+}
+
+fn wino(window: &Window, bit: u32) -> Option<winograd::Tile> {
+    let mask: u32 = std::env::var("WINO").ok().and_then(|v| v.parse().ok()).unwrap_or(7);
+    if window.stride != 1 || mask & bit == 0 { return None; }
+    let m = std::env::var("WINO_M").ok().and_then(|v| v.parse().ok());
+    match window.kernel {
+        3 => Some(winograd::Tile { outputs: m.unwrap_or(4), kernel: 3 }),
+        5 => Some(winograd::Tile { outputs: m.unwrap_or(4), kernel: 5 }),
+        _ => None,
     }
 }
 
