@@ -170,7 +170,9 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
             train_fingerprint: "00".to_owned(),
             val_fingerprint: "01".to_owned(),
         },
+        exact: false,
         adapters: Adapters { option: None, devices: vec!["one".to_owned()] },
+        kernels: BTreeMap::from([("one".to_owned(), BTreeMap::from([("forward".to_owned(), "lanes".to_owned())]))]),
     }
 }
 

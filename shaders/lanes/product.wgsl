@@ -5,14 +5,14 @@
 
 #import lanes
 
-@group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, PRODUCTS, SUM, G4]
-@group(0) @binding(1) var u: texture_storage_2d<rgba32float, read>;       // [PRODUCTS, ROWS, SUM4]
-@group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;       // [TILES, PRODUCTS, ROWS, G4]
+@group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², SUM, G4]
+@group(0) @binding(1) var u: texture_storage_2d<rgba32float, read>;       // [SIDE², ROWS, SUM4]
+@group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;       // [TILES, SIDE², ROWS, G4]
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let images = group.x % (G4 / LANES) * LANES + lane;
-    let tile = group.x / (G4 / LANES) * PRODUCTS + group.z;
+    let tile = group.x / (G4 / LANES) * SIDE * SIDE + group.z;
     let row = group.y * TM;
     var sum: array<vec4<f32>, TM>;
     for (var s = 0u; s < SUM4; s += CHUNK) {

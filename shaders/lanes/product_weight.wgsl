@@ -6,9 +6,9 @@
 
 #import lanes
 
-@group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, PRODUCTS, ROWS, G4]
-@group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, PRODUCTS, 4·G4, O4]
-@group(0) @binding(2) var<storage, read_write> du: array<vec4<f32>>;      // [PRODUCTS, ROWS, O4]
+@group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², ROWS, G4]
+@group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², 4·G4, O4]
+@group(0) @binding(2) var<storage, read_write> du: array<vec4<f32>>;      // [SIDE², ROWS, O4]
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -16,7 +16,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row = group.y * TM;
     var sum: array<vec4<f32>, TM>;
     for (var tile = 0u; tile < TILES; tile++) {
-        let t = tile * PRODUCTS + group.z;
+        let t = tile * SIDE * SIDE + group.z;
         for (var n = 0u; n < G4; n += LANES) {
             var a: array<vec4<f32>, TM>;
             for (var i = 0u; i < TM; i++) {

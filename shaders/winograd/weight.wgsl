@@ -1,7 +1,7 @@
 // u[p, r, s] = (G g Gᵀ)[p], g the weights from map s of the sum to map r of the result; s innermost, whole vec4s
 //
 // Forward: r an output map, s an input map. For the data gradient r is an input map, s an output map, and the window is
-// turned by half a turn (FLIP).
+// turned by half a turn (TURNED).
 
 #import each
 
@@ -17,7 +17,7 @@ fn weight(place: Place, e: u32, k: u32) -> f32 {
 }
 
 fn load(place: Place, h: u32, w: u32) -> vec4<f32> {
-    let k = select(h * KERNEL + w, KERNEL * KERNEL - 1u - (h * KERNEL + w), FLIP == 1u);
+    let k = select(h * KERNEL + w, KERNEL * KERNEL - 1u - (h * KERNEL + w), TURNED == 1u);
     return vec4(weight(place, 0u, k), weight(place, 1u, k), weight(place, 2u, k), weight(place, 3u, k));
 }
 
