@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, train, tune,
+    UseArgs, loader, report::Report, train, tune,
 };
 use crate::data::{DataSet, Split};
 use crate::error::Error;
@@ -270,35 +270,34 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net, batch, accumulate, steps, adapters, kernels, json } => {
-            let devices = gpu::select(adapters.as_deref(), net.columns)?;
-            let images = batch.unwrap_or(recipe::defaults(net).batch);
-            let net = of_default_classes(net, None)?;
-            let how = kernels.how(adapters.as_deref());
-            let devices = crate::tune::apply(&net, &devices, images, accumulate, how, |note| eprintln!("{note}"))?;
-            let report = bench::step(&net, &devices, images, accumulate, steps)?;
-            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
-        }
-        BenchCommand::Kernels { net, batch, repeats, adapters, kernels, json } => {
-            let mut said = Ok(());
-            let devices = gpu::select(adapters.as_deref(), net.columns)?;
-            let net = of_default_classes(net, None)?;
-            let how = kernels.how(adapters.as_deref());
-            for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
-                if !json {
-                    say(&device.describe())?;
+        BenchCommand::Step { net: nets, batch: batches, accumulate, steps, adapters, kernels, compare, json } => {
+            let mut report = Report::new(json, compare.as_deref())?;
+            for table in nets {
+                let opened = gpu::select(adapters.as_deref(), table.columns)?;
+                let net = of_default_classes(table, None)?;
+                let how = kernels.how(adapters.as_deref());
+                let own = [recipe::defaults(table).batch];
+                for &images in if batches.is_empty() { &own[..] } else { &batches } {
+                    let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
+                    report.line(&bench::step(&net, &devices, images, accumulate, steps)?)?;
                 }
-                bench::kernels(&net, &device, batch, repeats, |report| {
+            }
+            report.end()
+        }
+        BenchCommand::Kernels { net, batch, repeats, adapters, kernels, compare, json } => {
+            let mut report = Report::new(json, compare.as_deref())?;
+            let devices = gpu::select(adapters.as_deref(), net.columns)?;
+            let net = of_default_classes(net, None)?;
+            let how = kernels.how(adapters.as_deref());
+            let mut said = Ok(());
+            for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
+                bench::kernels(&net, &device, batch, repeats, |line| {
                     if said.is_ok() {
-                        let json = json.then(|| serde_json::to_string(report));
-                        said = json
-                            .transpose()
-                            .map_err(Into::into)
-                            .and_then(|j| say(&j.unwrap_or_else(|| report.to_string())));
+                        said = report.line(line);
                     }
                 })?;
             }
-            said
+            said.and_then(|()| report.end())
         }
         BenchCommand::Loader { data, net, workers: option, json } => {
             let report = loader::measure(data.as_deref(), net, workers(option))?;
