@@ -55,7 +55,7 @@ fn every_shader_translates() {
     let mut texts: BTreeMap<String, &str> = BTreeMap::new();
     for device in common::devices() {
         let ceiling = bench::Kernels::new(&device, 64);
-        for program in [&ceiling.fma, &ceiling.copy] {
+        for program in ceiling.fma.iter().chain([&ceiling.copy]) {
             texts.extend(program.kernels().map(|(name, text)| (text.to_owned(), name)));
         }
         let mut collect = |solo: &Solo| {

@@ -170,10 +170,10 @@ fn a_cache_that_cannot_be_used_is_named_and_passed_over() {
         (good[..good.len() / 2].to_owned(), "not a cache"),
         (String::new(), "not a cache"),
         ("{\"format\": 1}".to_owned(), "not a cache"),
-        (changed("\"shaders\": \"", "\"shaders\": \"0"), "another shaders"),
-        (changed(&version, "\"version\": \"0.0.1\""), "another version (0.0.1"),
-        (changed("\"adapter\": \"", "\"adapter\": \"Other "), "another adapter (Other "),
-        (changed("\"format\": 1", "\"format\": 2"), "another format"),
+        (changed("\"shaders\": \"", "\"shaders\": \"0"), "for shaders `0"),
+        (changed(&version, "\"version\": \"0.0.1\""), "for version `0.0.1`"),
+        (changed("\"adapter\": \"", "\"adapter\": \"Other "), "for adapter `Other "),
+        (changed("\"format\": 1", "\"format\": 2"), "for format `2`"),
     ] {
         fs::write(&path, text).unwrap();
         let mut notes = Vec::new();

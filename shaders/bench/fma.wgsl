@@ -1,4 +1,4 @@
-// Nothing but fma: the most multiply-adds a second this adapter executes. 24 sums of their own hide its latency.
+// A loop of fma over 24 sums, enough to hide its latency: the ceiling of kernels that loop.
 
 @group(0) @binding(0) var<storage, read_write> y: array<f32>;         // [threads]
 

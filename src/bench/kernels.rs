@@ -141,6 +141,8 @@ pub struct Total {
     pub direct_gflops: f64,
     /// `gflops` of the adapter's ceiling.
     pub share: f64,
+    /// `gflops` of the adapter's peak.
+    pub peak_share: f64,
 }
 
 impl fmt::Display for Total {
@@ -148,12 +150,13 @@ impl fmt::Display for Total {
         write!(
             f,
             "all layers of a column {:.1} ms, products {:.1} ms ({:.0} %): their kernels execute {:.1} GFLOP/s, {:.0} % of \
-             the ceiling; direct-equivalent {:.1} GFLOP/s",
+             the ceiling ({:.0} % of the peak); direct-equivalent {:.1} GFLOP/s",
             self.seconds * 1e3,
             self.product_seconds * 1e3,
             100.0 * self.product_seconds / self.seconds,
             self.gflops,
             100.0 * self.share,
+            100.0 * self.peak_share,
             self.direct_gflops
         )
     }
@@ -260,9 +263,9 @@ pub fn kernels(
         }
         // What is no product: the sum of dy, and what the layer does besides.
         for (pass, program) in [("forward", solo.forward()), ("backward", solo.backward())] {
-            for command in time(&program, device, repeats)?.iter().filter(|c| !kernels.contains(&c.kernel)) {
-                report(pass, command, None);
-            }
+            let commands = time(&program, device, repeats)?;
+            let others = commands.iter().filter(|c| !kernels.contains(&c.kernel) && !KERNELS.contains(&c.kernel));
+            others.for_each(|command| report(pass, command, None));
         }
         let direct = (case.layer.multiply_adds(case.x, solo.y_shape) * plan.micro) as f64;
         for (product, variant, commands, executed) in lines {
@@ -291,6 +294,7 @@ pub fn kernels(
         gflops,
         direct_gflops: 2.0 * sums.direct / sums.product_seconds / 1e9,
         share: gflops / ceiling.gflops,
+        peak_share: gflops / ceiling.peak_gflops,
     }));
     Ok(())
 }

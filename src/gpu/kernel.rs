@@ -27,7 +27,7 @@ shaders! {
     "dropout/apply"
     "loss/forward" "loss/sum" "loss/backward"
     "optimizer/sgd"
-    "bench/fma" "bench/copy"
+    "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
     "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
 }

@@ -98,7 +98,7 @@ impl File {
             ("shaders", self.shaders.clone(), read.shaders.clone()),
         ];
         let (what, ours, theirs) = pairs.into_iter().find(|(_, ours, theirs)| ours != theirs)?;
-        Some(format!("it was measured with another {what} ({theirs}, here {ours})"))
+        Some(format!("it was measured for {what} `{theirs}`, not `{ours}`"))
     }
 }
 

@@ -112,7 +112,7 @@ pub fn measure(
                 let (trial, program) = try_variant(&solo, device, task, product, variant, &expected)?;
                 match program {
                     Some((device, program)) => {
-                        running.push(Running { device, program, trial: trials.len(), repeats: 1 })
+                        running.push(Running { device, program, trial: trials.len(), repeats: 1 });
                     }
                     None => each(Event::Fault(product, trial.clone())),
                 }
