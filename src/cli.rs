@@ -344,6 +344,9 @@ pub enum BenchCommand {
         /// Images at once.
         #[arg(long, default_value = "32", value_parser = count())]
         batch: usize,
+        /// Only these rows, separated by commas, as in conv2,conv3.
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        row: Vec<String>,
         /// Times each kernel is run; the median counts.
         #[arg(long, default_value = "5", value_parser = count())]
         repeats: usize,

@@ -8,6 +8,7 @@
 mod family;
 mod lanes;
 mod portable;
+mod winograd;
 
 use crate::gpu::{Const, Device, Profile, Recorder, Tensor, Texture};
 use crate::layer::Layer;
@@ -27,6 +28,8 @@ pub const KERNELS: &[&str] = &[
     "lanes/forward_few",
     "lanes/backward_data",
     "lanes/backward_weight",
+    "lanes/product",
+    "lanes/product_weight",
 ];
 
 /// Extents of a convolution on one column.
@@ -109,6 +112,8 @@ pub struct Needs {
     pub images: usize,
     /// Texture of the other operand.
     pub other: usize,
+    /// Texture of transformed images.
+    pub transformed: usize,
 }
 
 impl Needs {
@@ -119,13 +124,15 @@ impl Needs {
             packed: self.packed.max(other.packed),
             images: self.images.max(other.images),
             other: self.other.max(other.other),
+            transformed: self.transformed.max(other.transformed),
         }
     }
 
     /// Bytes of the buffers and textures.
     pub fn bytes(&self) -> u64 {
         let texture = |values| if values == 0 { 0 } else { Texture::bytes(values) };
-        ((self.partial + self.packed) * 4) as u64 + texture(self.images) + texture(self.other)
+        let textures = [self.images, self.other, self.transformed].map(texture);
+        ((self.partial + self.packed) * 4) as u64 + textures.iter().sum::<u64>()
     }
 }
 
@@ -134,25 +141,32 @@ pub struct Scratch {
     /// Partial sums, `[slices, …]`.
     pub partial: Tensor,
     packed: Tensor,
-    textures: Option<(Texture, Texture)>,
+    images: Option<Texture>,
+    other: Option<Texture>,
+    transformed: Option<Texture>,
 }
 
 impl Scratch {
     /// Allocates `needs`.
     pub fn new(device: &Device, needs: Needs) -> Self {
-        let textures = (needs.images > 0).then(|| {
-            (Texture::new(device, "operand: images", needs.images), Texture::new(device, "operand: other", needs.other))
-        });
+        let texture = |label, values| (values > 0).then(|| Texture::new(device, label, values));
         Self {
             partial: Tensor::zeros(device, "partial sums", needs.partial.max(4)),
             packed: Tensor::zeros(device, "packed operand", needs.packed.max(4)),
-            textures,
+            images: texture("operand: images", needs.images),
+            other: texture("operand: other", needs.other),
+            transformed: texture("operand: transformed images", needs.transformed),
         }
     }
 
+    /// The textures of the two operands of a variant that reads textures.
     fn textures(&self) -> (&Texture, &Texture) {
-        let (images, other) = self.textures.as_ref().expect("the needs of this variant name textures");
+        let [images, other] = [&self.images, &self.other].map(|t| t.as_ref().expect("this variant needs textures"));
         (images, other)
+    }
+
+    fn transformed(&self) -> &Texture {
+        self.transformed.as_ref().expect("this variant transforms images")
     }
 }
 
@@ -161,6 +175,7 @@ pub fn needs(profile: &Profile, window: &Window) -> Needs {
     let of = |product| match profile.variant(product, window) {
         Variant::Portable(tile) => portable::needs(profile, tile, product, window),
         Variant::Lanes(form) => lanes::needs(form, product, window),
+        Variant::Winograd(form, tile) => winograd::needs(form, tile, product, window),
     };
     Product::ALL.into_iter().map(of).fold(Needs::default(), Needs::max)
 }
@@ -170,6 +185,7 @@ pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tenso
     match rec.device.profile.variant(Product::Forward, window) {
         Variant::Portable(tile) => portable::forward(rec, tile, window, x, w, b, y),
         Variant::Lanes(form) => lanes::forward(rec, form, scratch, window, x, w, b, y),
+        Variant::Winograd(form, tile) => winograd::forward(rec, form, tile, scratch, window, x, w, b, y),
     }
 }
 
@@ -178,6 +194,7 @@ pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy:
     match rec.device.profile.variant(Product::BackwardData, window) {
         Variant::Portable(tile) => portable::backward_data(rec, tile, scratch, window, dy, w, dx),
         Variant::Lanes(form) => lanes::backward_data(rec, form, scratch, window, dy, w, dx),
+        Variant::Winograd(form, tile) => winograd::backward_data(rec, form, tile, scratch, window, dy, w, dx),
     }
 }
 
@@ -186,6 +203,7 @@ pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, d
     match rec.device.profile.variant(Product::BackwardWeight, window) {
         Variant::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
         Variant::Lanes(form) => lanes::backward_weight(rec, form, scratch, window, dy, x, dw),
+        Variant::Winograd(form, tile) => winograd::backward_weight(rec, form, tile, scratch, window, dy, x, dw),
     }
 }
 

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 /// What says what a line measures; everything else in it is a result, the variants of kernels among them.
-const KEY: [&str; 12] =
-    ["what", "net", "batch", "accumulate", "adapter", "adapters", "row", "pass", "product", "place", "kernel", "exact"];
+const KEY: [&str; 11] =
+    ["what", "net", "batch", "accumulate", "adapter", "adapters", "row", "pass", "product", "kernel", "exact"];
 
 /// Seconds of an earlier run, or their medians over several.
 pub struct Baseline {

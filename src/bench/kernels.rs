@@ -5,7 +5,7 @@ use super::median;
 use crate::cases::{self, Case};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::gpu::{Device, Program};
+use crate::gpu::{Device, Program, Timed};
 use crate::layer::Layer;
 use crate::net::Net;
 use crate::plan::Plan;
@@ -62,11 +62,11 @@ pub struct KernelReport {
     pub row: String,
     /// The product, elsewhere `forward` or `backward`.
     pub pass: String,
-    /// Place among the commands of the pass.
-    pub place: usize,
     /// Name of the kernel, or what kind of copy.
     pub kernel: &'static str,
-    /// Median seconds of one run, submission included.
+    /// How often it runs in the pass.
+    pub runs: usize,
+    /// Median seconds, submission included, of all these runs.
     pub seconds: f64,
     /// 2 · multiply-adds it executes / second / 1e9, where the kernel is a product.
     pub gflops: Option<f64>,
@@ -81,10 +81,10 @@ impl fmt::Display for KernelReport {
         let gflops = self.gflops.map_or_else(String::new, |rate| format!("{rate:.1} GFLOP/s"));
         write!(
             f,
-            "{:<7} {:<15} {:<22} {:>9.3} ms {:>15} {:>8.1} GB/s {:>4.0} %",
+            "{:<7} {:<15} {:<27} {:>9.3} ms {:>15} {:>8.1} GB/s {:>4.0} %",
             self.row,
             self.pass,
-            self.kernel,
+            if self.runs == 1 { self.kernel.to_owned() } else { format!("{} ×{}", self.kernel, self.runs) },
             self.seconds * 1e3,
             gflops,
             self.gigabytes,
@@ -115,7 +115,7 @@ impl fmt::Display for ProductReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<7} {:<15} {:<22} {:>9.3} ms {:>15}, direct-equivalent",
+            "{:<7} {:<15} {:<27} {:>9.3} ms {:>15}, direct-equivalent",
             self.row,
             self.product,
             format!("= {}", self.variant),
@@ -162,24 +162,31 @@ impl fmt::Display for Total {
     }
 }
 
-/// One command of a program: its kernel, median seconds, bytes.
+/// One kernel of a program, or one kind of copy: how often it runs, its median seconds and its bytes, all runs together.
 struct Command {
-    place: usize,
     kernel: &'static str,
+    runs: usize,
     seconds: f64,
     bytes: u64,
 }
 
+/// The kernels of `program`, in the order in which they first run.
 fn time(program: &Program, device: &Device, repeats: usize) -> Result<Vec<Command>> {
     program.submit(device)?;
-    let runs = (0..repeats).map(|_| program.time(device)).collect::<Result<Vec<_>>>()?;
-    let command = |(place, timed): (usize, &crate::gpu::Timed)| Command {
-        place,
-        kernel: timed.name,
-        seconds: median(runs.iter().map(|run| run[place].seconds).collect()),
-        bytes: timed.bytes,
-    };
-    Ok(runs[0].iter().enumerate().map(command).collect())
+    let timed = (0..repeats).map(|_| program.time(device)).collect::<Result<Vec<_>>>()?;
+    let mut commands: Vec<Command> = Vec::new();
+    for (i, Timed { name, bytes, .. }) in timed[0].iter().enumerate() {
+        let seconds = median(timed.iter().map(|run| run[i].seconds).collect());
+        match commands.iter_mut().find(|command| command.kernel == *name) {
+            Some(command) => {
+                command.runs += 1;
+                command.seconds += seconds;
+                command.bytes += bytes;
+            }
+            None => commands.push(Command { kernel: name, runs: 1, seconds, bytes: *bytes }),
+        }
+    }
+    Ok(commands)
 }
 
 /// Sums for [`Total`].
@@ -193,17 +200,24 @@ struct Sums {
 }
 
 /// Measures the adapter's ceiling; then checks every row of one column of `net` against the reference and times its
-/// kernels `repeats` times.
+/// kernels `repeats` times. Rows that `only` does not name are left out, where it names any.
 ///
 /// # Errors
+/// A row that the network does not have.
 /// A kernel that gives wrong numbers: its time would mean nothing.
 pub fn kernels(
     net: &Net,
     device: &Arc<Device>,
     images: usize,
     repeats: usize,
+    only: &[String],
     mut each: impl FnMut(&Line),
 ) -> Result<()> {
+    if let Some(unknown) = only.iter().find(|name| net.rows.iter().all(|row| row.name != name.as_str())) {
+        let rows: Vec<_> = net.rows.iter().map(|row| row.name).collect();
+        let (net, rows) = (net.table.name, rows.join(", "));
+        return Err(Error::Usage(format!("--row {unknown}: {net} has no such row; its rows are {rows}")));
+    }
     let plan = Plan::new(net, &[&device.profile], images, 1)?;
     let of = Of { net: net.table.name.to_owned(), batch: images, adapter: device.describe() };
     let ceiling = ceiling(device)?;
@@ -211,7 +225,8 @@ pub fn kernels(
     let mut sums = Sums::default();
     let mut seen: Vec<(Layer, Shape)> = Vec::new();
     for (row, case) in cases::of(net, plan.micro).into_iter().enumerate() {
-        if seen.contains(&(case.layer, case.x)) {
+        let wanted = only.is_empty() || only.contains(&case.name);
+        if !wanted || seen.contains(&(case.layer, case.x)) {
             continue;
         }
         seen.push((case.layer, case.x));
@@ -229,8 +244,8 @@ pub fn kernels(
                 of: of.clone(),
                 row: case.name.clone(),
                 pass: pass.to_owned(),
-                place: command.place,
                 kernel: command.kernel,
+                runs: command.runs,
                 seconds: command.seconds,
                 gflops,
                 gigabytes,
@@ -252,8 +267,7 @@ pub fn kernels(
         for product in Product::ALL.into_iter().filter(|&product| row > 0 || product != Product::BackwardData) {
             let variant = device.profile.variant(product, &window);
             let commands = time(&solo.product(device, product), device, repeats)?;
-            let multiplies = commands.iter().filter(|command| KERNELS.contains(&command.kernel)).count();
-            let executed = variant.multiply_adds(&window) as f64 / multiplies as f64;
+            let executed = variant.multiply_adds(&window) as f64;
             for command in &commands {
                 let multiplies = KERNELS.contains(&command.kernel);
                 report(&product.to_string(), command, multiplies.then_some(executed));

@@ -284,14 +284,14 @@ fn measure(command: BenchCommand) -> Result<()> {
             }
             report.end()
         }
-        BenchCommand::Kernels { net, batch, repeats, adapters, kernels, compare, json } => {
+        BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, compare, json } => {
             let mut report = Report::new(json, compare.as_deref())?;
             let devices = gpu::select(adapters.as_deref(), net.columns)?;
             let net = of_default_classes(net, None)?;
             let how = kernels.how(adapters.as_deref());
             let mut said = Ok(());
             for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
-                bench::kernels(&net, &device, batch, repeats, |line| {
+                bench::kernels(&net, &device, batch, repeats, &row, |line| {
                     if said.is_ok() {
                         said = report.line(line);
                     }

@@ -1,6 +1,6 @@
 //! Which variants of a product there are, which an adapter can run, and which of them runs.
 
-use super::{Form, TILES, Tile, Window, lanes};
+use super::{Form, TILES, Tile, Window, lanes, winograd};
 use crate::check;
 use crate::gpu::AdapterRow;
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ pub enum Variant {
     Portable(Tile),
     /// One subgroup a workgroup, lanes along images, textures read: CPU adapters.
     Lanes(Form),
+    /// Minimal filtering over the products of lanes: stride 1.
+    Winograd(Form, winograd::Tile),
 }
 
 impl fmt::Display for Variant {
@@ -47,6 +49,7 @@ impl fmt::Display for Variant {
         match self {
             Self::Portable(tile) => write!(f, "portable {tile}"),
             Self::Lanes(form) => write!(f, "lanes {form}"),
+            Self::Winograd(form, tile) => write!(f, "winograd {tile} lanes {form}"),
         }
     }
 }
@@ -56,6 +59,7 @@ impl Variant {
     pub fn tolerance(&self) -> f64 {
         match self {
             Self::Portable(_) | Self::Lanes(_) => check::LIMIT,
+            Self::Winograd(_, tile) => tile.tolerance(),
         }
     }
 
@@ -63,6 +67,7 @@ impl Variant {
     pub fn is_exact(&self) -> bool {
         match self {
             Self::Portable(_) | Self::Lanes(_) => true,
+            Self::Winograd(..) => false,
         }
     }
 
@@ -70,6 +75,7 @@ impl Variant {
     pub fn multiply_adds(&self, window: &Window) -> usize {
         match self {
             Self::Portable(_) | Self::Lanes(_) => window.multiply_adds(),
+            Self::Winograd(_, tile) => tile.multiply_adds(window),
         }
     }
 }
@@ -134,7 +140,7 @@ impl Family {
     }
 
     /// The variants of `product` that were made for this family and fit `window`, the shipped default first.
-    pub fn variants(&self, _product: Product, _window: &Window) -> Vec<Variant> {
+    pub fn variants(&self, _product: Product, window: &Window) -> Vec<Variant> {
         match *self {
             Self::Portable(kind) => {
                 let mut tiles = TILES;
@@ -143,7 +149,17 @@ impl Family {
                 }
                 tiles.map(Variant::Portable).to_vec()
             }
-            Self::Lanes { lanes } => lanes::MAPS.map(|maps| Variant::Lanes(Form { lanes, maps })).to_vec(),
+            Self::Lanes { lanes } => {
+                let [form, other] = lanes::MAPS.map(|maps| Form { lanes, maps });
+                let mut variants = vec![Variant::Lanes(form), Variant::Lanes(other)];
+                let tiles = winograd::tiles(window);
+                variants.extend(tiles.iter().map(|&tile| Variant::Winograd(form, tile)));
+                // With few maps the transforms cost more than they save.
+                if !tiles.is_empty() && window.x.c.min(window.y.c) >= 16 {
+                    variants.rotate_left(2);
+                }
+                variants
+            }
         }
     }
 

@@ -20,6 +20,13 @@ pub struct Form {
     pub maps: usize,
 }
 
+impl Form {
+    /// vec4s of a sum of `len` vec4s that are loaded at once: a divisor, so that none is loaded for nothing.
+    pub(super) fn chunk(&self, len: usize) -> usize {
+        (0..=self.lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| len.is_multiple_of(*chunk)).expect("1 divides")
+    }
+}
+
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}×{}", self.lanes, self.maps)
@@ -55,15 +62,15 @@ pub(super) fn needs(form: Form, product: Product, window: &Window) -> Needs {
         // The last workgroup's rows reach past the last map.
         let other = packed(window) / window.y.c * window.y.c.next_multiple_of(form.maps.max(form.lanes));
         let packed = if is_packed(window) { 0 } else { packed(window) };
-        return Needs { partial: 0, packed, images: if product == Product::Forward { x } else { y }, other };
+        return Needs { packed, images: if product == Product::Forward { x } else { y }, other, ..Needs::default() };
     }
     if is_packed(window) {
-        return Needs { partial: 0, packed: x, images: y, other: x };
+        return Needs { packed: x, images: y, other: x, ..Needs::default() };
     }
     let turned = window.y.c.next_multiple_of(4) * window.pixels() * window.batch;
     let (_, slices) = slices(form, window.rows(), window.y.c, window.pixels());
     let partial = slices * window.rows() * window.y.c.next_multiple_of(4);
-    Needs { partial, packed: turned, images: x, other: turned }
+    Needs { partial, packed: turned, images: x, other: turned, ..Needs::default() }
 }
 
 fn consts(window: &Window, form: Form) -> Vec<(&'static str, Const)> {
@@ -110,10 +117,8 @@ pub(super) fn forward(
     let (images, other) = scratch.textures();
     load_weights(rec, scratch, window, w);
     rec.load(x, images);
-    // Weights are loaded a chunk of input maps at once; the chunk divides them, so none is loaded for nothing.
-    let chunk = (0..=form.lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| c4(window).is_multiple_of(*chunk));
     let mut consts = consts(window, form);
-    consts.push(("CHUNK", chunk.expect("1 divides").into()));
+    consts.push(("CHUNK", form.chunk(c4(window)).into()));
     let size = [window.pixels() * (window.batch / 4 / form.lanes), window.y.c.div_ceil(form.maps), 1].map(|s| s as u32);
     let binds = [("x", images.into()), ("w", other.into()), ("b", b.into()), ("y", y.into())];
     let kernel = if c4(window) == 1 && window.kernel > 1 { "lanes/forward_few" } else { "lanes/forward" };
