@@ -87,14 +87,20 @@ struct Loaded {
     classes: Vec<String>,
 }
 
-fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize) -> Result<Loaded> {
+fn load(
+    mut weights: Weights,
+    table: &'static Table,
+    how: &UseArgs,
+    batch: usize,
+    note: impl FnMut(&str),
+) -> Result<Loaded> {
     let net = weights.resolve(table)?;
     let classes = weights.class_names(&net);
     let stats = Arc::new(weights.needed_stats(table)?);
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
     let kernels = how.kernels.how(how.adapters.as_deref());
-    let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, |note| eprintln!("{note}"))?;
+    let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes })
@@ -112,7 +118,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
         let table = weights.table(args.how.net)?;
         let set = Arc::new(validation_images(&weights, &weights.resolve(table)?, data)?);
         let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
-        let mut loaded = load(weights, table, &args.how, batch)?;
+        let mut loaded = load(weights, table, &args.how, batch, |note| progress.note(note))?;
         ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
         let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.exif };
         let classes = loaded.machine.net().classes;
@@ -172,7 +178,8 @@ fn predict(args: &PredictArgs) -> Result<()> {
     let table = weights.table(args.how.net)?;
     let views = args.images.len().saturating_mul(args.how.views);
     let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
-    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch)?;
+    // A few images are soon done: nobody tunes for their number.
+    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch, |_| ())?;
     let how = predict::Settings {
         views: args.how.views,
         top: args.top,
