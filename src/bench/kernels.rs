@@ -81,7 +81,7 @@ impl fmt::Display for KernelReport {
         let gflops = self.gflops.map_or_else(String::new, |rate| format!("{rate:.1} GFLOP/s"));
         write!(
             f,
-            "{:<7} {:<15} {:<27} {:>9.3} ms {:>15} {:>8.1} GB/s {:>4.0} %",
+            "{:<7} {:<15} {:<38} {:>9.3} ms {:>15} {:>8.1} GB/s {:>4.0} %",
             self.row,
             self.pass,
             if self.runs == 1 { self.kernel.to_owned() } else { format!("{} ×{}", self.kernel, self.runs) },
@@ -115,7 +115,7 @@ impl fmt::Display for ProductReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:<7} {:<15} {:<27} {:>9.3} ms {:>15}, direct-equivalent",
+            "{:<7} {:<15} {:<38} {:>9.3} ms {:>15}, direct-equivalent",
             self.row,
             self.product,
             format!("= {}", self.variant),

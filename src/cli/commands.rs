@@ -15,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan, solo};
+use crate::{bench, check, data, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -250,6 +250,13 @@ fn print_shader(args: &ShaderArgs) -> Result<()> {
 fn describe(args: &DescribeArgs) -> Result<()> {
     let net = of_default_classes(args.net, args.classes)?;
     let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    if args.growth {
+        let rates = plan::Rates { gflops: args.gflops, gigabytes: args.gigabytes };
+        let found = args.adapters.is_some() || !gpu::list().is_empty();
+        let devices = if found { gpu::select(args.adapters.as_deref(), 2)? } else { Vec::new() };
+        let profile = devices.first().map_or_else(Profile::webgpu, |device| device.profile.clone());
+        return say(&plan::growth(args.net, net.classes, batch, &profile, rates)?);
+    }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
         return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
@@ -277,8 +284,22 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net: nets, batch: batches, accumulate, steps, adapters, kernels, compare, json } => {
+        BenchCommand::Step {
+            net: nets,
+            batch: batches,
+            accumulate,
+            steps,
+            adapters,
+            kernels,
+            compare,
+            trace: file,
+            json,
+        } => {
             let mut report = Report::new(json, compare.as_deref())?;
+            if file.is_some() && nets.len() * batches.len().max(1) > 1 {
+                let why = "--trace: one file holds one step; name one --net and one --batch";
+                return Err(Error::Usage(why.to_owned()).into());
+            }
             for table in nets {
                 let opened = gpu::select(adapters.as_deref(), table.columns)?;
                 let net = of_default_classes(table, None)?;
@@ -286,7 +307,14 @@ fn measure(command: BenchCommand) -> Result<()> {
                 let own = [recipe::defaults(table).batch];
                 for &images in if batches.is_empty() { &own[..] } else { &batches } {
                     let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
-                    report.line(&bench::step(&net, &devices, images, accumulate, steps)?)?;
+                    let (step, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+                    report.line(&step)?;
+                    if let Some(file) = &file {
+                        trace::write(&spans, file)?;
+                        if !json {
+                            say(&trace::timeline(&spans))?;
+                        }
+                    }
                 }
             }
             report.end()
@@ -305,6 +333,25 @@ fn measure(command: BenchCommand) -> Result<()> {
                 })?;
             }
             said.and_then(|()| report.end())
+        }
+        BenchCommand::Exchange { net, batch, repeats, adapters, json } => {
+            let devices = gpu::select(Some(&adapters), 2)?;
+            let [first, second] = &devices[..] else {
+                let why = format!("--adapters {adapters}: an exchange is between two; name two adapters, or one twice");
+                return Err(Error::Usage(why).into());
+            };
+            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let mut report = Report::new(json, None)?;
+            let mut said = Ok(());
+            if !json {
+                say(&format!("{}\n{}", first.describe(), second.describe()))?;
+            }
+            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |line| {
+                if said.is_ok() {
+                    said = report.line(line);
+                }
+            })?;
+            said
         }
         BenchCommand::Loader { data, net, workers: option, json } => {
             let report = loader::measure(data.as_deref(), net, workers(option))?;

@@ -219,6 +219,7 @@ impl Device {
                 wgpu::ShaderRuntimeChecks::unchecked(),
             )
         };
+        self.account.make(0);
         let pipeline = self.raw.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name),
             layout: None,
