@@ -158,9 +158,10 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
 fn help_names_every_command_and_its_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let help = done(folder.path(), &["--help"]);
-    for command in
-        ["train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "bench", "shader", "130"]
-    {
+    for command in [
+        "train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "tune", "bench", "shader",
+        "130",
+    ] {
         assert!(help.contains(command), "{command}");
     }
     let help = done(folder.path(), &["train", "--help"]);

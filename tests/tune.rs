@@ -178,7 +178,8 @@ fn a_cache_that_cannot_be_used_is_named_and_passed_over() {
         fs::write(&path, text).unwrap();
         let mut notes = Vec::new();
         let how = How { cache: Some(folder.path()), ..How::default() };
-        let tuned = tune::apply(&tiny(), &[device.clone()], 4, 1, how, |note| notes.push(note.to_owned())).unwrap();
+        let tuned =
+            tune::apply(&tiny(), std::slice::from_ref(&device), 4, 1, how, |note| notes.push(note.to_owned())).unwrap();
         assert_eq!(tune::count(&tuned[0], &tasks).0, 0, "{part}");
         let name = path.display().to_string();
         assert!(notes[0].contains(part) && notes[0].contains(&name) && notes[0].contains("passed over"), "{notes:?}");
