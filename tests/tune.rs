@@ -70,7 +70,7 @@ fn every_variant_is_measured_and_the_fastest_runs() {
                 let seconds =
                     |name: &str| measured.trials.iter().find(|t| t.variant == name).unwrap().seconds().unwrap();
                 let fastest = measured.trials.iter().filter_map(tune::Trial::seconds).fold(f64::INFINITY, f64::min);
-                assert!(fastest > 0.97 * seconds(&runs), "{runs} was chosen: {measured:?}");
+                assert!(fastest > 0.94 * seconds(&runs), "{runs} was chosen: {measured:?}");
             }
         }
         let shown = tune::show(&device, &read, &tasks);
