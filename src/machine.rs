@@ -1,7 +1,7 @@
 //! A network on its adapters: columns, the exchange between them, and one step of training.
 //!
 //! A step is begun, which queues it, and finished, which waits for its results: so the next step's images travel and its
-//! commands are recorded while the adapters compute. [`drive`] has what happens on each device meanwhile.
+//! commands are recorded while the adapters compute. `machine/drive.rs` has what happens on each device meanwhile.
 
 mod drive;
 

@@ -476,6 +476,10 @@ fn the_machine_is_described() {
         assert!(table.contains(part), "{part} in {table}");
     }
     assert!(done(folder, &["describe", "--net", "tiny", "--batch", "5"]).contains("conv5"));
+    let growth = done(folder, &["describe", "--net", "tiny", "--growth", "--gflops", "20", "--gigabytes", "5"]);
+    assert!(growth.contains("20 GFLOP/s") && growth.contains("60 GB/s"), "{growth}");
+    fails(folder, &["describe", "--gflops", "20"], 2, &["--growth"]);
+    fails(folder, &["describe", "--growth", "--gflops", "0"], 2, &["above 0"]);
     fails(folder, &["describe", "--adapters", "no such adapter"], 1, &["no such adapter", "Adapters here"]);
     fails(folder, &["describe", "--net", "half", "--adapters", "0,0"], 2, &["one column", "one adapter"]);
     assert!(done(folder, &["shader", "optimizer/sgd", "conv3"]).contains("@compute"));
@@ -499,6 +503,22 @@ fn speed_is_measured() {
     let json = |words: &[&str]| -> Value { serde_json::from_str(&done(folder, words)).unwrap() };
     let step = json(&["bench", "step", "--net", "tiny", "--batch", "8", "--json"]);
     assert!(step["images_per_second"].as_f64().unwrap() > 0.0, "{step}");
+    let both = ["bench", "step", "--net", "tiny", "--batch", "8", "--adapters", "0,0", "--steps", "1"];
+    let timeline = done(folder, &[&both[..], &["--trace", "trace.json"]].concat());
+    for row in ["host of adapter 1", "link 0 to 1", "link 1 to 0"] {
+        assert!(timeline.contains(row), "{row} in {timeline}");
+    }
+    let trace: Value = serde_json::from_str(&fs::read_to_string(folder.join("trace.json")).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let carried = events.iter().filter(|event| event["name"].as_str().unwrap().ends_with(" bytes"));
+    // Four gathers and four scatters, both ways but for fc8's.
+    assert_eq!(carried.count(), 14);
+    let both = ["bench", "exchange", "--net", "tiny", "--batch", "8", "--repeats", "1", "--adapters"];
+    for line in done(folder, &[&both[..], &["0,0", "--json"]].concat()).lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["one_way"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    fails(folder, &[&both[..], &["0"]].concat(), 2, &["name two adapters"]);
     let kernels = done(folder, &["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--json"]);
     let lines: Vec<Value> = kernels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["what"], "ceiling");

@@ -87,6 +87,10 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     }
     let devices = choose(&mut config, &devices, &args.kernels, args.adapters.as_deref(), progress)?;
     let machine = train::machine(&config, &devices)?;
+    for index in 0..devices.len() {
+        let mib = machine.plan().bytes(index) >> 20;
+        progress.note(&format!("memory: {mib} MiB on adapter {}, from the first step to the last", index + 1));
+    }
     let run = Run::create(args.run.as_deref(), config)?;
     progress.note(&format!("run: {}", run.folder.display()));
     Trainer::new(run.clone(), images, machine, first, progress).map_err(|e| {
