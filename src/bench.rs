@@ -1,24 +1,28 @@
 //! Rates of a training step, of each kernel and of the exchange. Random input; every layer and the update are included.
 
-use crate::cases::{self, Case};
-use crate::check;
 use crate::data::Batch;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::Device;
-use crate::layer::Layer;
 use crate::machine::{Machine, Outcome, Settings};
 use crate::net::Net;
 use crate::random;
 use crate::recipe::{self, Figures, Init};
-use crate::solo::Solo;
 use crate::trace::Span;
+use crate::tune;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+mod baseline;
+mod ceiling;
 mod exchange;
+mod kernels;
+
+pub use baseline::Baseline;
+pub use ceiling::{Ceiling, Kernels, ceiling};
 pub use exchange::{ExchangeReport, exchange};
+pub use kernels::{KernelReport, Line, Of, ProductReport, Total, kernels};
 
 /// A training step's rate.
 #[derive(Clone, Debug, Serialize)]
@@ -29,8 +33,12 @@ pub struct StepReport {
     pub batch: usize,
     /// Name, backend and driver of each.
     pub adapters: Vec<String>,
-    /// Kernel family of each adapter.
+    /// Kernel family of each adapter, and how many of its products run as they were tuned.
     pub kernels: Vec<String>,
+    /// Micro-batches a step.
+    pub accumulate: usize,
+    /// Whether only kernels ran that compute each product as it is defined, in f32.
+    pub exact: bool,
     /// Steps timed, after one that compiles the kernels and one that settles.
     pub steps: usize,
     /// Images a second, at the median step.
@@ -57,7 +65,7 @@ impl fmt::Display for StepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, batch {}, {} steps timed", self.net, self.batch, self.steps)?;
         for ((adapter, kernels), bytes) in self.adapters.iter().zip(&self.kernels).zip(&self.bytes) {
-            writeln!(f, "{adapter}, {kernels} kernels, {} MiB", bytes >> 20)?;
+            writeln!(f, "{adapter}: {kernels}, {} MiB", bytes >> 20)?;
         }
         writeln!(
             f,
@@ -103,7 +111,14 @@ pub fn weights(net: &Net) -> Vec<Vec<f32>> {
     net.tensors().iter().enumerate().map(tensor).collect()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The family of kernels, and how many products run as they were tuned.
+fn words(device: &Device, tasks: &[tune::Task]) -> String {
+    let (chosen, all) = tune::count(device, tasks);
+    format!("{} kernels, {chosen} of {all} products as tuned", device.profile.family)
+}
+
+/// The middle one of an odd number of values.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
@@ -158,7 +173,9 @@ pub fn step(
         net: net.table.name.to_owned(),
         batch: images,
         adapters: devices.iter().map(|d| d.describe()).collect(),
-        kernels: devices.iter().map(|d| d.profile.family.to_string()).collect(),
+        kernels: devices.iter().map(|device| words(device, &tune::tasks(net, machine.plan().batch))).collect(),
+        accumulate,
+        exact: devices.iter().all(|device| device.profile.choices.exact),
         steps,
         images_per_second: images as f64 / middle,
         seconds: middle,
@@ -171,84 +188,4 @@ pub fn step(
         first_step,
     };
     Ok((report, spans))
-}
-
-/// One kernel of one row.
-#[derive(Clone, Debug, Serialize)]
-pub struct KernelReport {
-    /// Name of the row.
-    pub row: String,
-    /// `forward` or `backward`.
-    pub pass: &'static str,
-    /// Name of the kernel, or what kind of copy.
-    pub kernel: &'static str,
-    /// Median seconds of one run, submission included.
-    pub seconds: f64,
-    /// 2 · multiply-adds / second / 1e9, where the kernel is a product.
-    pub gflops: Option<f64>,
-    /// Bytes bound or copied / second / 1e9.
-    pub gigabytes: f64,
-}
-
-impl fmt::Display for KernelReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gflops = self.gflops.map_or_else(String::new, |rate| format!("{rate:.1} GFLOP/s"));
-        write!(
-            f,
-            "{:<7} {:<9} {:<22} {:>9.3} ms {:>15} {:>8.1} GB/s",
-            self.row,
-            self.pass,
-            self.kernel,
-            self.seconds * 1e3,
-            gflops,
-            self.gigabytes
-        )
-    }
-}
-
-/// Checks every row of one column of `net` against the reference, then times its kernels `repeats` times.
-///
-/// # Errors
-/// A kernel that gives wrong numbers: its time would mean nothing.
-pub fn kernels(
-    net: &Net,
-    device: &Arc<Device>,
-    images: usize,
-    repeats: usize,
-    mut each: impl FnMut(&KernelReport),
-) -> Result<()> {
-    let mut seen: Vec<(Layer, crate::shape::Shape)> = Vec::new();
-    for case in cases::of(net, images) {
-        if seen.contains(&(case.layer, case.x)) {
-            continue;
-        }
-        seen.push((case.layer, case.x));
-        if let Ok(rows) = std::env::var("ROW") { if !rows.split(',').any(|r| r == case.name) { continue; } }
-        for checked in check::run(device, &Case { images: 1, ..case.clone() })? {
-            if !checked.passed() {
-                return Err(Error::Limit(format!("{checked}\nrun `alexnet check` and report its output")));
-            }
-        }
-        let solo = Solo::new(device, &case)?;
-        let adds = (case.layer.multiply_adds(case.x, solo.y_shape) * images) as f64;
-        for (pass, program) in [("forward", solo.forward()), ("backward", solo.backward())] {
-            program.submit(device)?;
-            let runs = (0..repeats).map(|_| program.time(device)).collect::<Result<Vec<_>>>()?;
-            for (i, timed) in runs[0].iter().enumerate() {
-                let seconds = median(runs.iter().map(|run| run[i].seconds).collect());
-                let (folder, name) = timed.name.split_once('/').unwrap_or((timed.name, ""));
-                let products = ["forward", "forward_few", "backward_data", "backward_weight"];
-                let product = ["conv", "lanes"].contains(&folder) && products.contains(&name);
-                each(&KernelReport {
-                    row: case.name.clone(),
-                    pass,
-                    kernel: timed.name,
-                    seconds,
-                    gflops: product.then(|| 2.0 * adds / seconds / 1e9),
-                    gigabytes: timed.bytes as f64 / seconds / 1e9,
-                });
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod loader;
+mod report;
 mod train;
 mod tune;
 
@@ -319,12 +320,12 @@ pub struct TuneArgs {
 pub enum BenchCommand {
     /// Whole training steps on random input: images a second, and what the host does meanwhile.
     Step {
-        /// The network.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
-        /// Images a step [default: the network's own].
-        #[arg(long, value_parser = count())]
-        batch: Option<usize>,
+        /// Networks, separated by commas.
+        #[arg(long, default_value = "alexnet", value_parser = tables(), value_delimiter = ',', value_name = "LIST")]
+        net: Vec<&'static Table>,
+        /// Images a step, one number or several separated by commas [default: the network's own].
+        #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
+        batch: Vec<usize>,
         /// Micro-batches a step.
         #[arg(long, default_value = "1", value_parser = count())]
         accumulate: usize,
@@ -337,6 +338,9 @@ pub enum BenchCommand {
         /// Which kernels.
         #[command(flatten)]
         kernels: KernelArgs,
+        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
         /// Note when each adapter, link and host thread worked in one step more: a printed timeline, and FILE in
         /// Chrome's trace event format (chrome://tracing, ui.perfetto.dev).
         #[arg(long, value_name = "FILE")]
@@ -363,7 +367,8 @@ pub enum BenchCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Single kernels of every row, each checked against the CPU reference first; a JSON line each.
+    /// Single kernels of every row, each checked against the CPU reference first, beside the adapter's own ceiling; a JSON
+    /// line each.
     Kernels {
         /// The network.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
@@ -371,6 +376,9 @@ pub enum BenchCommand {
         /// Images at once.
         #[arg(long, default_value = "32", value_parser = count())]
         batch: usize,
+        /// Only these rows, separated by commas, as in conv2,conv3.
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        row: Vec<String>,
         /// Times each kernel is run; the median counts.
         #[arg(long, default_value = "5", value_parser = count())]
         repeats: usize,
@@ -380,6 +388,9 @@ pub enum BenchCommand {
         /// Which kernels.
         #[command(flatten)]
         kernels: KernelArgs,
+        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,

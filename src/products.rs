@@ -19,6 +19,19 @@ pub use family::{Choices, Family, Kind, Product, Variant};
 pub use lanes::Form;
 pub use portable::{TILES, Tile};
 
+/// The kernels with the multiply-adds of a product; what else a variant runs brings operands into its layouts.
+pub const KERNELS: &[&str] = &[
+    "conv/forward",
+    "conv/backward_data",
+    "conv/backward_weight",
+    "lanes/forward",
+    "lanes/forward_few",
+    "lanes/backward_data",
+    "lanes/backward_weight",
+    "lanes/product",
+    "lanes/product_weight",
+];
+
 /// Extents of a convolution on one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {

@@ -206,7 +206,7 @@ pub fn show(device: &Device, cache: &Cache, tasks: &[Task]) -> String {
     let mut out = format!("{}\n{}\n", device.describe(), cache.path().display());
     let head = ["row", "product", "runs", "ms", "default", "others"];
     let mut line = |[row, product, runs, ms, default, others]: [&str; 6]| {
-        let text = format!("{row:<7} {product:<15} {runs:<22} {ms:>9} {default:>8}  {others}");
+        let text = format!("{row:<7} {product:<15} {runs:<36} {ms:>9} {default:>8}  {others}");
         out.push_str(text.trim_end());
         out.push('\n');
     };

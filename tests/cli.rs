@@ -158,9 +158,10 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
 fn help_names_every_command_and_its_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let help = done(folder.path(), &["--help"]);
-    for command in
-        ["train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "bench", "shader", "130"]
-    {
+    for command in [
+        "train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "tune", "bench", "shader",
+        "130",
+    ] {
         assert!(help.contains(command), "{command}");
     }
     let help = done(folder.path(), &["train", "--help"]);
@@ -519,11 +520,36 @@ fn speed_is_measured() {
     }
     fails(folder, &[&both[..], &["0"]].concat(), 2, &["name two adapters"]);
     let kernels = done(folder, &["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--json"]);
-    for line in kernels.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
+    let lines: Vec<Value> = kernels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["what"], "ceiling");
+    assert!(
+        lines[0]["gflops"].as_f64().unwrap() > 0.0 && lines[0]["gigabytes"].as_f64().unwrap() > 0.0,
+        "{}",
+        lines[0]
+    );
+    for line in &lines[1..] {
         assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
     }
-    assert!(kernels.lines().count() > 20);
+    let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
+    // Four convolutions and three fully connected layers; the first has no dx.
+    assert_eq!((count("product"), count("total")), (20, 1));
+    assert!(count("kernel") > 40);
+
+    // Beside itself, printed three times: every line has its pair, and the median run is as fast as the median run.
+    fs::write(folder.join("before.json"), kernels.repeat(3)).unwrap();
+    let words = ["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--compare", "before.json"];
+    let text = done(folder, &words);
+    assert!(text.lines().last().unwrap().contains("pairs") && text.contains("ceiling"), "{text}");
+    assert!(text.lines().filter(|line| line.contains(" ms ")).all(|line| line.contains("  ×")), "{text}");
+    let two = done(folder, &["bench", "step", "--net", "tiny", "--batch", "1,8", "--steps", "1", "--json"]);
+    let batches: Vec<Value> = two.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(batches.iter().map(|line| line["batch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 8]);
+    fs::write(folder.join("before.json"), two).unwrap();
+    let step = ["bench", "step", "--net", "tiny", "--batch", "8", "--steps", "1", "--json", "--compare", "before.json"];
+    assert!(json(&step)["speedup"].as_f64().unwrap() > 0.0);
+    fs::write(folder.join("not.json"), "{\"net\": 1}\nbatch\n").unwrap();
+    fails(folder, &["bench", "step", "--compare", "not.json"], 2, &["--compare not.json", "line 2"]);
+    fails(folder, &["bench", "step", "--compare", "none.json"], 1, &["none.json"]);
     let loader = json(&["bench", "loader", "data", "--net", "tiny", "--json"]);
     assert!(loader["images_per_second"].as_f64().unwrap() > 0.0, "{loader}");
 }

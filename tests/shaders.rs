@@ -3,6 +3,7 @@
 mod common;
 
 use alexnet::alexnet::TABLES;
+use alexnet::bench;
 use alexnet::cases;
 use alexnet::check;
 use alexnet::column::StepUniform;
@@ -53,6 +54,10 @@ fn every_shader_translates() {
     let _alone = common::alone();
     let mut texts: BTreeMap<String, &str> = BTreeMap::new();
     for device in common::devices() {
+        let ceiling = bench::Kernels::new(&device, 64);
+        for program in ceiling.fma.iter().chain([&ceiling.copy]) {
+            texts.extend(program.kernels().map(|(name, text)| (text.to_owned(), name)));
+        }
         let mut collect = |solo: &Solo| {
             for program in [solo.forward(), solo.backward(), solo.beside()] {
                 texts.extend(program.kernels().map(|(name, text)| (text.to_owned(), name)));

@@ -70,7 +70,7 @@ fn every_variant_is_measured_and_the_fastest_runs() {
                 let seconds =
                     |name: &str| measured.trials.iter().find(|t| t.variant == name).unwrap().seconds().unwrap();
                 let fastest = measured.trials.iter().filter_map(tune::Trial::seconds).fold(f64::INFINITY, f64::min);
-                assert!(fastest > 0.97 * seconds(&runs), "{runs} was chosen: {measured:?}");
+                assert!(fastest > 0.94 * seconds(&runs), "{runs} was chosen: {measured:?}");
             }
         }
         let shown = tune::show(&device, &read, &tasks);
@@ -170,15 +170,16 @@ fn a_cache_that_cannot_be_used_is_named_and_passed_over() {
         (good[..good.len() / 2].to_owned(), "not a cache"),
         (String::new(), "not a cache"),
         ("{\"format\": 1}".to_owned(), "not a cache"),
-        (changed("\"shaders\": \"", "\"shaders\": \"0"), "another shaders"),
-        (changed(&version, "\"version\": \"0.0.1\""), "another version (0.0.1"),
-        (changed("\"adapter\": \"", "\"adapter\": \"Other "), "another adapter (Other "),
-        (changed("\"format\": 1", "\"format\": 2"), "another format"),
+        (changed("\"shaders\": \"", "\"shaders\": \"0"), "for shaders `0"),
+        (changed(&version, "\"version\": \"0.0.1\""), "for version `0.0.1`"),
+        (changed("\"adapter\": \"", "\"adapter\": \"Other "), "for adapter `Other "),
+        (changed("\"format\": 1", "\"format\": 2"), "for format `2`"),
     ] {
         fs::write(&path, text).unwrap();
         let mut notes = Vec::new();
         let how = How { cache: Some(folder.path()), ..How::default() };
-        let tuned = tune::apply(&tiny(), &[device.clone()], 4, 1, how, |note| notes.push(note.to_owned())).unwrap();
+        let tuned =
+            tune::apply(&tiny(), std::slice::from_ref(&device), 4, 1, how, |note| notes.push(note.to_owned())).unwrap();
         assert_eq!(tune::count(&tuned[0], &tasks).0, 0, "{part}");
         let name = path.display().to_string();
         assert!(notes[0].contains(part) && notes[0].contains(&name) && notes[0].contains("passed over"), "{notes:?}");
@@ -306,14 +307,18 @@ fn commands_read_the_cache_and_runs_record_their_choices() {
     assert!(tuned != plain || first == second, "the variants sum in another order");
 
     // Placements with one cache.
-    for (run, placement) in [("one", "0"), ("two", "0,0")] {
+    let mut placements = vec![("one", "0"), ("two", "0,0")];
+    if std::env::var("ALEXNET_TWO_ADAPTERS").is_ok() {
+        placements.push(("pair", "0,1"));
+    }
+    for (run, placement) in placements {
         let words = ["--run", run, "--cache", "cache"];
         let mut train = train.map(str::to_owned);
         train[train.len() - 1] = placement.to_owned();
         let train: Vec<_> = train.iter().map(String::as_str).collect();
         done(folder, &[&train[..], &words].concat());
+        assert!(weights(run) == tuned, "--adapters {placement}");
     }
-    assert!(weights("one") == weights("two") && weights("one") == tuned);
 
     // --exact is recorded and kept to.
     let (_, _) = done(folder, &[&train[..], &["--run", "exact", "--exact", "--cache", "cache"]].concat());
@@ -349,6 +354,34 @@ fn commands_read_the_cache_and_runs_record_their_choices() {
     let (step, notes) =
         done(folder, &["bench", "step", "--net", "tiny", "--batch", "4", "--steps", "1", "--cache", "cache"]);
     assert!(step.contains("images/s") && notes.contains("alexnet tune --net tiny --batch 4 --classes 10"), "{notes}");
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_measured() {
+    let _alone = common::alone();
+    if common::adapters().is_empty() || cfg!(windows) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tune = ["tune", "--net", "alexnet", "--batch", "4", "--cache", "cache"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
+    command.current_dir(folder.path()).args(tune).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let begin = Instant::now();
+    // The first product is measured once the file is there.
+    let cache = folder.path().join("cache");
+    let is_there =
+        || fs::read_dir(&cache).is_ok_and(|mut files| files.any(|f| f.unwrap().path().extension().is_some()));
+    while !is_there() {
+        assert!(begin.elapsed() < Duration::from_secs(300), "nothing is measured");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let out = child.wait_with_output().unwrap();
+    let [shown, notes] = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!(out.status.code(), Some(130), "{notes}");
+    assert!(notes.contains("interrupted") && notes.contains("goes on"), "{notes}");
+    assert!(shown.contains("×1.00") && shown.contains("not measured"), "{shown}");
 }
 
 #[test]

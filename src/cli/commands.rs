@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, train, tune,
+    UseArgs, loader, report::Report, train, tune,
 };
 use crate::data::{DataSet, Split};
 use crate::error::Error;
@@ -87,14 +87,20 @@ struct Loaded {
     classes: Vec<String>,
 }
 
-fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize) -> Result<Loaded> {
+fn load(
+    mut weights: Weights,
+    table: &'static Table,
+    how: &UseArgs,
+    batch: usize,
+    note: impl FnMut(&str),
+) -> Result<Loaded> {
     let net = weights.resolve(table)?;
     let classes = weights.class_names(&net);
     let stats = Arc::new(weights.needed_stats(table)?);
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
     let kernels = how.kernels.how(how.adapters.as_deref());
-    let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, |note| eprintln!("{note}"))?;
+    let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes })
@@ -112,7 +118,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
         let table = weights.table(args.how.net)?;
         let set = Arc::new(validation_images(&weights, &weights.resolve(table)?, data)?);
         let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
-        let mut loaded = load(weights, table, &args.how, batch)?;
+        let mut loaded = load(weights, table, &args.how, batch, |note| progress.note(note))?;
         ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
         let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.exif };
         let classes = loaded.machine.net().classes;
@@ -172,7 +178,8 @@ fn predict(args: &PredictArgs) -> Result<()> {
     let table = weights.table(args.how.net)?;
     let views = args.images.len().saturating_mul(args.how.views);
     let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
-    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch)?;
+    // A few images are soon done: nobody tunes for their number.
+    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch, |_| ())?;
     let how = predict::Settings {
         views: args.how.views,
         top: args.top,
@@ -277,41 +284,55 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net, batch, accumulate, steps, adapters, kernels, trace: file, json } => {
-            let devices = gpu::select(adapters.as_deref(), net.columns)?;
-            let images = batch.unwrap_or(recipe::defaults(net).batch);
-            let net = of_default_classes(net, None)?;
-            let how = kernels.how(adapters.as_deref());
-            let devices = crate::tune::apply(&net, &devices, images, accumulate, how, |note| eprintln!("{note}"))?;
-            let (report, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
-            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })?;
-            let Some(file) = file else { return Ok(()) };
-            trace::write(&spans, &file)?;
-            if !json {
-                say(&trace::timeline(&spans))?;
+        BenchCommand::Step {
+            net: nets,
+            batch: batches,
+            accumulate,
+            steps,
+            adapters,
+            kernels,
+            compare,
+            trace: file,
+            json,
+        } => {
+            let mut report = Report::new(json, compare.as_deref())?;
+            if file.is_some() && nets.len() * batches.len().max(1) > 1 {
+                let why = "--trace: one file holds one step; name one --net and one --batch";
+                return Err(Error::Usage(why.to_owned()).into());
             }
-            Ok(())
+            for table in nets {
+                let opened = gpu::select(adapters.as_deref(), table.columns)?;
+                let net = of_default_classes(table, None)?;
+                let how = kernels.how(adapters.as_deref());
+                let own = [recipe::defaults(table).batch];
+                for &images in if batches.is_empty() { &own[..] } else { &batches } {
+                    let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
+                    let (step, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+                    report.line(&step)?;
+                    if let Some(file) = &file {
+                        trace::write(&spans, file)?;
+                        if !json {
+                            say(&trace::timeline(&spans))?;
+                        }
+                    }
+                }
+            }
+            report.end()
         }
-        BenchCommand::Kernels { net, batch, repeats, adapters, kernels, json } => {
-            let mut said = Ok(());
+        BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, compare, json } => {
+            let mut report = Report::new(json, compare.as_deref())?;
             let devices = gpu::select(adapters.as_deref(), net.columns)?;
             let net = of_default_classes(net, None)?;
             let how = kernels.how(adapters.as_deref());
+            let mut said = Ok(());
             for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
-                if !json {
-                    say(&device.describe())?;
-                }
-                bench::kernels(&net, &device, batch, repeats, |report| {
+                bench::kernels(&net, &device, batch, repeats, &row, |line| {
                     if said.is_ok() {
-                        let json = json.then(|| serde_json::to_string(report));
-                        said = json
-                            .transpose()
-                            .map_err(Into::into)
-                            .and_then(|j| say(&j.unwrap_or_else(|| report.to_string())));
+                        said = report.line(line);
                     }
                 })?;
             }
-            said
+            said.and_then(|()| report.end())
         }
         BenchCommand::Exchange { net, batch, repeats, adapters, json } => {
             let devices = gpu::select(Some(&adapters), 2)?;
@@ -320,15 +341,14 @@ fn measure(command: BenchCommand) -> Result<()> {
                 return Err(Error::Usage(why).into());
             };
             let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let mut report = Report::new(json, None)?;
             let mut said = Ok(());
             if !json {
                 say(&format!("{}\n{}", first.describe(), second.describe()))?;
             }
-            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |report| {
-                let json = json.then(|| serde_json::to_string(report));
-                let line = json.unwrap_or_else(|| Ok(report.to_string()));
+            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |line| {
                 if said.is_ok() {
-                    said = line.map_err(Into::into).and_then(|line| say(&line));
+                    said = report.line(line);
                 }
             })?;
             said

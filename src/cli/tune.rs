@@ -51,7 +51,7 @@ pub(super) fn run(args: &TuneArgs) -> Result<ExitCode> {
                 match event {
                     Event::Reference => progress.work(done, all, &format!("{row}: reference")),
                     Event::Variant(product, variant) => {
-                        progress.work(done, all, &format!("{row} {product}: {variant}"))
+                        progress.work(done, all, &format!("{row} {product}: {variant}"));
                     }
                     Event::Rounds(product) => progress.work(done, all, &format!("{row} {product}: timing")),
                     Event::Done => done += 1,

@@ -28,6 +28,7 @@ shaders! {
     "dropout/apply"
     "loss/forward" "loss/sum" "loss/backward"
     "optimizer/sgd"
+    "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
     "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
 }
@@ -69,7 +70,11 @@ impl From<f32> for Const {
 }
 
 fn source(name: &str) -> &'static str {
-    if let Ok(dir) = std::env::var("DEV_SHADERS") { if let Ok(t) = std::fs::read_to_string(format!("{dir}/{name}.wgsl")) { return t.leak(); } }
+    if let Ok(dir) = std::env::var("DEV_SHADERS") {
+        if let Ok(t) = std::fs::read_to_string(format!("{dir}/{name}.wgsl")) {
+            return t.leak();
+        }
+    }
     let found = SHADERS.iter().find(|(n, _)| *n == name);
     found.unwrap_or_else(|| panic!("no shader named {name}")).1
 }

@@ -40,7 +40,8 @@ pub(super) fn tiles(window: &Window) -> Vec<Tile> {
         return Vec::new();
     }
     let most = POINTS.len() + 2 - kernel;
-    let mut tiles: Vec<_> = (2..=most.min(window.y.h.max(window.y.w))).map(|outputs| Tile { outputs, kernel }).collect();
+    let mut tiles: Vec<_> =
+        (2..=most.min(window.y.h.max(window.y.w))).map(|outputs| Tile { outputs, kernel }).collect();
     // The largest transforms cost more, in time and in rounding, than a few multiply-adds.
     tiles.sort_by_key(|tile| tile.multiply_adds(window) * if tile.side() > 8 { 5 } else { 4 });
     tiles.truncate(3);
