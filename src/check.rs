@@ -222,7 +222,7 @@ pub struct Round {
 /// a family each product runs its k-th variant.
 pub fn rounds(device: &Arc<Device>) -> Vec<Round> {
     let mut rounds = Vec::new();
-    for family in device.profile.family.all() {
+    for family in device.profile.families() {
         let device = device.with_family(family);
         for k in 0.. {
             let mut choices = Choices::default();
