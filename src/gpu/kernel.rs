@@ -28,7 +28,7 @@ shaders! {
     "pool/forward" "pool/backward"
     "dropout/apply"
     "loss/forward" "loss/sum" "loss/backward"
-    "optimizer/sgd"
+    "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
     "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
