@@ -6,7 +6,7 @@ use alexnet::cases;
 use alexnet::check;
 use alexnet::gpu::{Device, Profile};
 use alexnet::layer::{Layer, MaxPool};
-use alexnet::products::{Family, Product, Window};
+use alexnet::products::{Family, Kind, Product, Window};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -67,7 +67,8 @@ fn variants_that_fail_are_named() {
 #[test]
 fn products_over_ranges_equal_the_reference() {
     let _alone = common::alone();
-    for device in common::devices() {
+    let with_wide = |device: Arc<Device>| [Arc::clone(&device), device.with_family(Family::Portable(Kind::Discrete))];
+    for device in common::devices().into_iter().flat_map(with_wide) {
         let small = Profile { max_binding: 448 << 10, ..device.profile.clone() };
         let device = device.with_profile(small);
         for name in ["full, 65 images", "full, whole tiles", "conv 5×5, 48 maps"] {
