@@ -1,6 +1,6 @@
 //! Image files → batches.
 //!
-//! [`folder`] lists the files, [`decode`] makes each a square of RGB bytes, [`stats`] measures the mean and the colour
+//! [`source`] finds the images in whatever form they lie, [`decode`] makes each a square of RGB bytes, [`stats`] measures the mean and the colour
 //! components over the training set, [`augment`] cuts the views the network reads, and [`loader`] does all of it on
 //! worker threads while the adapters compute.
 //!
@@ -9,16 +9,16 @@
 
 pub mod augment;
 pub mod decode;
-pub mod folder;
 pub mod loader;
 pub mod skip;
+pub mod source;
 pub mod stats;
 
 pub use augment::{Augment, views_of};
 pub use decode::{Exif, Square, load};
-pub use folder::{DataSet, ImageFile, Split};
 pub use loader::{Evaluation, Loaded, Loader, LoaderSettings, Order, evaluation, steps_per_pass};
 pub use skip::Skipped;
+pub use source::{DataSet, Options, Split, Store, Stored, Watch};
 pub use stats::{Colour, Stats, measure};
 
 /// Images ready for the network, in the order of the batch.

@@ -181,7 +181,7 @@ impl Trainer {
         let config = &self.run.config;
         let mut score = Score::default();
         let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
-        let (mut done, all) = (0, self.images.val.images.len());
+        let (mut done, all) = (0, self.images.val.len());
         let (ended, skipped) =
             eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
                 score.add(probabilities, label);

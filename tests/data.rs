@@ -131,7 +131,7 @@ fn sequential_wraps_around() {
     assert_eq!(seen, (0..52).map(|i| i % 22).collect::<Vec<_>>());
     assert_eq!(batches.iter().map(|(epoch, _)| *epoch).collect::<Vec<_>>(), [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]);
     for (_, batch) in &batches {
-        let classes: Vec<u32> = numbers(batch).iter().map(|&n| set.images[n].class).collect();
+        let classes: Vec<u32> = numbers(batch).iter().map(|&n| set.label(n)).collect();
         assert_eq!(batch.labels, classes);
     }
 }
@@ -250,13 +250,13 @@ fn evaluation_is_in_order_with_views_together() {
         let square = |n| Square { size: SIZE, rgb: picture(n).into_raw() };
         assert_eq!(pixels, (0..22).flat_map(|n| views_of(&square(n), &stats(), CROP, views)).collect::<Vec<_>>());
         let labels: Vec<u32> = batches.iter().flat_map(|b| b.labels.clone()).collect();
-        assert_eq!(labels, set.images.iter().flat_map(|i| vec![i.class; views]).collect::<Vec<_>>());
+        assert_eq!(labels, (0..set.len()).flat_map(|n| vec![set.label(n); views]).collect::<Vec<_>>());
         assert_eq!(run(views, batch, 5).iter().flat_map(|b| b.pixels.clone()).collect::<Vec<_>>(), pixels);
     }
 }
 
 fn spoil(set: &DataSet, numbers: &[usize]) {
-    numbers.iter().for_each(|&n| fs::write(&set.images[n].path, b"spoilt").unwrap());
+    numbers.iter().for_each(|&n| fs::write(set.path(n), b"spoilt").unwrap());
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn unreadable_images_are_skipped_and_renumber_nothing() {
         }
         let mut named: Vec<_> = loader.skipped().iter().map(|s| (s.number, s.path.clone())).collect();
         named.sort();
-        assert_eq!(named, [3, 12].map(|n| (n, set.images[n].path.clone())), "each once");
+        assert_eq!(named, [3, 12].map(|n| (n, set.path(n))), "each once");
         assert!(loader.skipped()[0].why.contains("not a JPEG or PNG"));
     }
     let (_, skipped) = measure(&set, SIZE, Exif::Apply, 2, |_, _| {}).unwrap();

@@ -18,8 +18,7 @@ fn tree(files: &[&str]) -> TempDir {
 }
 
 fn names(set: &DataSet) -> Vec<(String, u32)> {
-    let name = |p: &Path| p.file_name().unwrap().to_str().unwrap().to_owned();
-    set.images.iter().map(|i| (name(&i.path), i.class)).collect()
+    (0..set.len()).map(|n| (String::from_utf8(set.name(n).to_vec()).unwrap(), set.label(n))).collect()
 }
 
 fn refused(root: &Path, split: Split) -> String {
@@ -46,7 +45,7 @@ fn classes_then_files_by_name_as_bytes() {
     assert_eq!(set.classes, ["B", "a", "b"]);
     let wanted = [("z.jpg", 0), ("z.jpg", 1), ("é.jpg", 1), ("10.png", 2), ("2.png", 2)];
     assert_eq!(names(&set), wanted.map(|(name, class)| (name.to_owned(), class)));
-    let val = DataSet::open_with_classes(root.path(), Split::Val, &set.classes).unwrap();
+    let val = DataSet::open(root.path(), Split::Val).unwrap().with_classes(&set.classes).unwrap();
     assert_eq!((names(&val), val.classes), (vec![("1.jpg".to_owned(), 2)], set.classes));
 }
 
@@ -67,7 +66,7 @@ fn what_cannot_be_used_is_named() {
     assert!(hollow.contains("class \"hollow\" has no image"), "{hollow}");
     assert!(refused(tree(&["val/a/.keep"]).path(), Split::Val).contains("no image"));
     let classes = DataSet::open(root.path(), Split::Train).unwrap().classes;
-    let stranger = DataSet::open_with_classes(root.path(), Split::Val, &classes).unwrap_err().to_string();
+    let stranger = DataSet::open(root.path(), Split::Val).unwrap().with_classes(&classes).unwrap_err().to_string();
     assert!(stranger.contains("\"stranger\" is not among the 2 classes") && stranger.contains("(a, b)"), "{stranger}");
 }
 

@@ -64,7 +64,7 @@ fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSe
     let own = DataSet::open(root, Split::Val)?.classes;
     let unknown = own.iter().find(|name| !classes.contains(name));
     if classes.len() == net.classes && unknown.is_none() {
-        return Ok(DataSet::open_with_classes(root, Split::Val, &classes)?);
+        return Ok(DataSet::open(root, Split::Val)?.with_classes(&classes)?);
     }
     let (path, knows, has) = (weights.path.clone(), net.classes, own.len().max(classes.len()));
     let names =
@@ -119,7 +119,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
             let sum = &mut sums[place * classes..][..classes];
             sum.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += p);
             place += 1;
-            progress.count("evaluation", place, set.images.len());
+            progress.count("evaluation", place, set.len());
             true
         })?;
         progress.skipped(&skipped);

@@ -59,8 +59,8 @@ pub(super) fn measure(data: Option<&Path>, table: &'static Table, workers: usize
 
 fn load(data: &Path, table: &'static Table, workers: usize) -> Result<Report> {
     let set = Arc::new(DataSet::open(data, Split::Train)?);
-    let images = set.images.len();
-    let bytes: u64 = set.images.iter().filter_map(|i| fs::metadata(&i.path).ok()).map(|m| m.len()).sum();
+    let images = set.len();
+    let bytes: u64 = (0..images).map(|number| set.bytes(number)).sum();
     let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     let colour = Some(Colour { stdev: [1.0; 3], components: identity });
     let stats = Arc::new(Stats { size: table.image, mean: vec![0.0; 3 * table.image * table.image], colour });

@@ -145,7 +145,7 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
 
 fn open(data: &Path) -> Result<Images> {
     let train = Arc::new(DataSet::open(data, Split::Train)?);
-    let val = Arc::new(DataSet::open_with_classes(data, Split::Val, &train.classes)?);
+    let val = Arc::new(DataSet::open(data, Split::Val)?.with_classes(&train.classes)?);
     Ok(Images { train, val })
 }
 
@@ -161,7 +161,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         .into());
     }
     let order = args.order.unwrap_or(Order::Shuffled);
-    let count = images.train.images.len();
+    let count = images.train.len();
     let pass = steps_per_pass(count, batch);
     let epochs = if args.steps.is_none() { Some(args.epochs.unwrap_or(defaults.epochs)) } else { None };
     let weights = args.weights.as_deref().map(weights::locate).transpose()?;

@@ -1,10 +1,10 @@
 //! An image file → a square of RGB bytes: shorter side to the image size, centre square (§2 of the paper).
 
+use crate::data::source::read_file;
 use crate::error::{Error, Result};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
-use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -41,10 +41,25 @@ pub struct Square {
 /// [`Error::Image`] where the file cannot be read, is empty, truncated or damaged, is no JPEG or PNG, or claims more
 /// than [`MAX_PIXELS`]; the last is read from the header and allocates nothing.
 pub fn load(path: &Path, size: usize, exif: Exif) -> Result<Square> {
-    let failed = |why: String| Error::Image { path: path.to_owned(), why };
-    let bytes = fs::read(path).map_err(|e| failed(format!("cannot be read: {e}")))?;
-    let image = decode(&bytes, exif).map_err(failed)?;
-    Ok(resize(&image, size))
+    let mut bytes = Vec::new();
+    let read = read_file(path, &mut bytes).and_then(|()| square(&bytes, size, exif));
+    read.map_err(|why| Error::Image { path: path.to_owned(), why })
+}
+
+/// Like [`load`], from the bytes of the file.
+///
+/// # Errors
+/// Why they are no readable image.
+pub fn square(bytes: &[u8], size: usize, exif: Exif) -> Result<Square, String> {
+    decode(bytes, exif).map(|image| resize(image.as_raw(), image.dimensions(), size))
+}
+
+/// A square of RGB bytes, `[own, own, 3]`, as one of `size` pixels.
+pub(super) fn resized(rgb: &[u8], own: usize, size: usize) -> Square {
+    if own == size {
+        return Square { size, rgb: rgb.to_vec() };
+    }
+    resize(rgb, (own as u32, own as u32), size)
 }
 
 /// The bytes of a JPEG or PNG file → pixels, turned as asked.
@@ -99,8 +114,7 @@ fn has_end(jpeg: &[u8]) -> bool {
 }
 
 /// The centre square of an image, resized.
-fn resize(image: &RgbImage, size: usize) -> Square {
-    let (width, height) = image.dimensions();
+fn resize(rgb: &[u8], (width, height): (u32, u32), size: usize) -> Square {
     let side = width.min(height);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
         f64::from((width - side) / 2),
@@ -108,7 +122,7 @@ fn resize(image: &RgbImage, size: usize) -> Square {
         f64::from(side),
         f64::from(side),
     );
-    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).expect("the buffer is w·h·3 bytes");
+    let source = ImageRef::new(width, height, rgb, PixelType::U8x3).expect("the buffer is w·h·3 bytes");
     let mut square = Image::new(size as u32, size as u32, PixelType::U8x3);
     Resizer::new().resize(&source, &mut square, &options).expect("the square lies inside the image");
     Square { size, rgb: square.into_vec() }

@@ -6,8 +6,8 @@
 use crate::data::Batch;
 use crate::data::augment::{Augment, Purpose, View, random, views_of};
 use crate::data::decode::Exif;
-use crate::data::folder::DataSet;
 use crate::data::skip::{Ledger, Skipped};
+use crate::data::source::DataSet;
 use crate::data::stats::Stats;
 use crate::error::{Error, Result};
 use crossbeam_channel::{Receiver, Sender};
@@ -249,7 +249,7 @@ impl Training {
                 let start = pixels.len();
                 pixels.resize(start + 3 * crop * crop, 0.0);
                 view.write(&square, &self.stats.mean, crop, &mut pixels[start..]);
-                built.batch.labels.push(self.set.images[number].class);
+                built.batch.labels.push(self.set.label(number));
             }
             Err(why) => built.bad.push((number, why)),
         }
@@ -280,7 +280,7 @@ impl Viewing {
             match self.set.square(number, self.stats.size, self.exif) {
                 Ok(square) => {
                     built.batch.pixels.extend(views_of(&square, &self.stats, self.crop, self.views));
-                    let class = self.set.images[number].class;
+                    let class = self.set.label(number);
                     built.batch.labels.extend(std::iter::repeat_n(class, self.views));
                 }
                 Err(why) => built.bad.push((number, why)),

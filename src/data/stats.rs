@@ -1,8 +1,8 @@
 //! The mean image and the principal components of colour, from the training set, once (§2 and §4.1 of the paper).
 
 use crate::data::decode::{Exif, Square};
-use crate::data::folder::DataSet;
 use crate::data::skip::{Ledger, Skipped};
+use crate::data::source::DataSet;
 use crate::error::{Error, Result};
 use crossbeam_channel::Sender;
 use std::sync::atomic::{AtomicUsize, Ordering};

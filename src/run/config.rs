@@ -145,8 +145,8 @@ impl Data {
     pub fn new(path: &Path, train: &DataSet, val: &DataSet) -> Self {
         Self {
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-            train_images: train.images.len(),
-            val_images: val.images.len(),
+            train_images: train.len(),
+            val_images: val.len(),
             train_fingerprint: format!("{:016x}", train.fingerprint()),
             val_fingerprint: format!("{:016x}", val.fingerprint()),
         }
