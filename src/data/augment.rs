@@ -38,6 +38,8 @@ pub(crate) enum Purpose {
     Order = 1,
     /// Crop, mirror and colour of an image.
     View = 2,
+    /// Images held out of a class.
+    HoldOut = 3,
 }
 
 /// Random numbers for image `number` in pass `pass`: a function of the arguments alone.
