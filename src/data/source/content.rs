@@ -14,10 +14,10 @@ const MAX_PEEK: u64 = 1 << 24;
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// A tar archive, by the first file in it (`None`: it is empty).
-    Tar(Option<String>),
+    /// A tar archive, by the first two files in it.
+    Tar(Vec<String>),
     /// The same, compressed by gzip.
-    TarGz(Option<String>),
+    TarGz(Vec<String>),
     Parquet,
     /// Records of CIFAR-10's binary version.
     Cifar,
@@ -56,10 +56,11 @@ impl Content {
             file.seek(SeekFrom::Start(0)).map_err(Error::io(path))?;
             let mut stream = Forward::new(GzDecoder::new(file).take(MAX_PEEK));
             // What cannot be unpacked is no archive of this kind; opening it says why.
-            return Ok(first(&mut Walk::new(0, u64::MAX), &mut stream).map_or(Self::Other, Self::TarGz));
+            let first = first(&mut Walk::new(0, u64::MAX), &mut stream);
+            return Ok(if first.is_empty() { Self::Other } else { Self::TarGz(first) });
         }
         if is_header(&head) {
-            return Ok(Self::Tar(first(&mut Walk::new(0, length), &mut file).unwrap_or_default()));
+            return Ok(Self::Tar(first(&mut Walk::new(0, length), &mut file)));
         }
         if is_tfrecord(&head) {
             return Ok(Self::TfRecord);
@@ -75,32 +76,41 @@ impl Content {
 
     /// What this is to ILSVRC.
     pub fn ilsvrc(&self) -> Option<Ilsvrc> {
-        let Self::Tar(Some(first)) = self else { return None };
-        let name = first.rsplit('/').next().unwrap_or(first);
-        if first.split('/').any(|folder| folder.starts_with("patch_images")) {
-            return Some(Ilsvrc::Patch);
-        }
-        if name.strip_suffix(".tar").is_some_and(is_wnid) {
-            return Some(Ilsvrc::Train);
-        }
-        let mut parts = name.split('_');
-        match (parts.next().unwrap_or_default(), parts.next()) {
-            (ilsvrc, Some("val")) if ilsvrc.starts_with("ILSVRC") => Some(Ilsvrc::Val),
-            (ilsvrc, Some("test")) if ilsvrc.starts_with("ILSVRC") => Some(Ilsvrc::Test),
-            (wnid, Some(_)) if is_wnid(wnid) => Some(Ilsvrc::Class),
-            _ => None,
-        }
+        let Self::Tar(first) = self else { return None };
+        // A shard of ILSVRC's images begins like its archive, but its second file is a label.
+        let kinds: Vec<_> = first.iter().map(|name| Ilsvrc::of(name)).collect();
+        kinds.first().copied().flatten().filter(|&kind| kinds.iter().all(|&k| k == Some(kind)))
     }
 
     /// Whether it is a development kit as it is downloaded.
     pub fn is_devkit(&self) -> bool {
-        matches!(self, Self::TarGz(Some(first)) if first.contains("devkit"))
+        matches!(self, Self::TarGz(first) if first.iter().any(|name| name.contains("devkit")))
     }
 }
 
-/// Name of the first file of an archive.
-fn first<R: Read + Seek>(walk: &mut Walk, file: &mut R) -> Option<Option<String>> {
-    walk.next(file).ok().map(|member| member.map(|m| m.name.into()))
+impl Ilsvrc {
+    /// What an archive with a file of this name is.
+    fn of(path: &str) -> Option<Self> {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        if path.split('/').any(|folder| folder.starts_with("patch_images")) {
+            return Some(Self::Patch);
+        }
+        if name.strip_suffix(".tar").is_some_and(is_wnid) {
+            return Some(Self::Train);
+        }
+        let mut parts = name.split('_');
+        match (parts.next().unwrap_or_default(), parts.next()) {
+            (ilsvrc, Some("val")) if ilsvrc.starts_with("ILSVRC") => Some(Self::Val),
+            (ilsvrc, Some("test")) if ilsvrc.starts_with("ILSVRC") => Some(Self::Test),
+            (wnid, Some(_)) if is_wnid(wnid) => Some(Self::Class),
+            _ => None,
+        }
+    }
+}
+
+/// Names of the first two files of an archive; of as many as can be read.
+fn first<R: Read + Seek>(walk: &mut Walk, file: &mut R) -> Vec<String> {
+    std::iter::from_fn(|| walk.next(file).ok().flatten()).take(2).map(|member| member.name.into()).collect()
 }
 
 /// A TFRecord begins with the length of its first record and a masked CRC-32C of that.

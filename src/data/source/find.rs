@@ -155,7 +155,7 @@ impl Found {
 fn is_cifar(content: &Content) -> bool {
     match content {
         Content::Cifar => true,
-        Content::TarGz(Some(first)) => first.contains("cifar-10-batches-bin"),
+        Content::TarGz(first) => first.iter().any(|name| name.contains("cifar-10-batches-bin")),
         _ => false,
     }
 }
