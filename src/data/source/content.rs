@@ -2,6 +2,7 @@
 
 use super::archive::{BLOCK, Forward, Walk, is_header};
 use super::devkit::is_wnid;
+use super::webdataset::is_image;
 use crate::error::{Error, Result};
 use flate2::read::GzDecoder;
 use std::fs::{self, File};
@@ -97,6 +98,9 @@ impl Ilsvrc {
         }
         if name.strip_suffix(".tar").is_some_and(is_wnid) {
             return Some(Self::Train);
+        }
+        if !is_image(name) {
+            return None;
         }
         let mut parts = name.split('_');
         match (parts.next().unwrap_or_default(), parts.next()) {
