@@ -160,13 +160,14 @@ fn is_cifar(content: &Content) -> bool {
     }
 }
 
-/// Whether a folder's first file is a shard: one with thousands of images is not read through.
+/// Whether a folder's first files have a shard among them: one with thousands of images is not read through.
 fn looks_like_shards(folder: &Path) -> Result<bool> {
-    let first = folder::entries(folder)?.into_iter().find(|path| path.is_file());
-    Ok(match first.map(|path| Content::of(&path)).transpose()? {
-        Some(Content::Tar(_) | Content::Parquet | Content::TfRecord) => true,
-        Some(_) | None => false,
-    })
+    for path in folder::entries(folder)?.iter().filter(|path| path.is_file()).take(8) {
+        if matches!(Content::of(path)?, Content::Tar(_) | Content::Parquet | Content::TfRecord) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Why a file is no source, and what to do.
