@@ -2,7 +2,7 @@
 
 use crate::cases::{self, Case};
 use crate::check;
-use crate::data::Batch;
+use crate::data::{Batch, Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::layer::Layer;
@@ -73,7 +73,7 @@ pub fn batch(net: &Net, images: usize) -> Batch {
     let len = images * net.rows[0].x.len();
     Batch {
         side: net.table.crop,
-        pixels: (0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect(),
+        pixels: Pixels::Floats((0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect()),
         labels: (0..images as u32).map(|n| random::hash(&[2, n]) % net.classes as u32).collect(),
     }
 }

@@ -5,15 +5,17 @@ mod loader;
 mod train;
 
 use crate::alexnet::TABLES;
-use crate::data::{Augment, Exif, Order};
+use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle};
 use crate::error::Error;
 use crate::net::Table;
 use crate::recipe::Figures;
 use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 pub use commands::run;
 
@@ -114,6 +116,34 @@ pub struct TrainArgs {
     /// Augmentation of the training images [default: full].
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
+    /// Standard deviation of the colour noise, in standard deviations of the data [default: 0.1].
+    #[arg(long, value_name = "STDEV", value_parser = not_negative, allow_negative_numbers = true)]
+    pub colour: Option<f64>,
+    /// Passes with colour noise: a number, or `never` an end [default: never].
+    #[arg(long, value_name = "EPOCH")]
+    pub colour_until: Option<Until>,
+    /// Divide images with colour noise by 1 + STDEV, as the original does [default: off].
+    #[arg(long, value_enum)]
+    pub colour_divide: Option<Switch>,
+    /// Consecutive images that share crop and mirror; the original's loader had 32 [default: 1].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub crop_chunk: Option<u64>,
+    /// What is subtracted from an image [default: image].
+    #[arg(long, value_enum)]
+    pub mean: Option<Mean>,
+    /// Where the mean image is read; the original reads its centre for every crop [default: own].
+    #[arg(long, value_enum)]
+    pub mean_crop: Option<MeanCrop>,
+    /// What the mean and the colours are measured on: full, sample:IMAGES or published (ILSVRC's)
+    /// [default: sample:20000].
+    #[arg(long, value_name = "BASIS")]
+    pub stats: Option<Basis>,
+    /// Resize a prepared set whose squares have another size than the network's images.
+    #[arg(long)]
+    pub resize: bool,
+    /// Permutations a shuffled order draws from: full, or blocks:IMAGES for near reads [default: full].
+    #[arg(long)]
+    pub shuffle: Option<Shuffle>,
     /// Order of the training images [default: shuffled].
     #[arg(long, value_enum)]
     pub order: Option<Order>,
@@ -319,6 +349,39 @@ pub struct ShaderArgs {
     /// Adapter by index or part of a name [default: the best].
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// No.
+    Off,
+    /// Yes.
+    On,
+}
+
+/// A number of passes, or `never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until(pub Option<u64>);
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            number => number.parse().map(|n| Self(Some(n))).map_err(|_| "expected never or a number of passes".into()),
+        }
+    }
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => write!(f, "never"),
+            Some(passes) => write!(f, "{passes}"),
+        }
+    }
 }
 
 /// An error with its causes, a line each. A cause that the line above already says is left out.

@@ -3,8 +3,8 @@
 //! One loop drives every adapter, with a thread for each device's submissions, so all queues work at the same time; it
 //! waits only where data crosses between devices.
 
-use crate::column::{Column, RESULTS, Shared, StepUniform, Update};
-use crate::data::Batch;
+use crate::column::{Column, RESULTS, Shared, StepUniform, Update, ViewUniform};
+use crate::data::{Batch, Crops, Pixels, Stats};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Profile, Staging, Tensor};
 use crate::net::{self, Net};
@@ -60,6 +60,8 @@ pub struct Machine {
     /// Per device: through which tensors reach the host.
     staging: Vec<Staging>,
     exchange: f64,
+    /// Whose mean the devices hold.
+    stats: Option<Arc<Stats>>,
 }
 
 /// Which of a parameter's tensors.
@@ -80,7 +82,7 @@ impl Machine {
         let profiles: Vec<&Profile> = devices.iter().map(|d| &d.profile).collect();
         let plan = Plan::new(net, &profiles, settings.batch, settings.accumulate)?;
         crate::plan::check_memory(net, &profiles, &plan, &devices.iter().map(|d| d.memory()).collect::<Vec<_>>())?;
-        let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(device, &plan, i)).collect();
+        let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(net, device, &plan, i)).collect();
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
         let columns: Vec<_> =
             (0..net.table.columns).map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update)).collect();
@@ -99,7 +101,7 @@ impl Machine {
                 other => other,
             })?;
         }
-        Ok(Self { net: net.clone(), plan, settings, columns, shared, staging, exchange: 0.0 })
+        Ok(Self { net: net.clone(), plan, settings, columns, shared, staging, exchange: 0.0, stats: None })
     }
 
     /// The network.
@@ -241,21 +243,38 @@ impl Machine {
     }
 
     /// Uploads the micro-batch that begins at image `first` and its uniforms.
-    fn load(&self, batch: &Batch, first: usize, uniform: StepUniform) -> Result<()> {
+    fn load(&mut self, batch: &Batch, first: usize, uniform: StepUniform) -> Result<()> {
         let images = first..batch.len().min(first + self.plan.micro);
         let classes = self.net.classes;
         assert!(batch.labels.iter().all(|&label| (label as usize) < classes), "labels are below {classes}");
         let uniform = StepUniform { valid: images.len() as u32, ..uniform };
-        let per_image = self.net.rows[0].x.len();
         for column in &self.columns {
             column.begin(uniform);
         }
         for (device, shared) in self.shared.iter().enumerate() {
-            let pixels = &batch.pixels[images.start * per_image..images.end * per_image];
-            shared.pixels.write(&shared.device, pixels);
             shared.labels.write(&shared.device, &batch.labels[images.clone()]);
-            let column = self.plan.on(device).next().expect("a column lies on every device").column;
-            self.columns[column].arrange()?;
+            let column = &self.columns[self.plan.on(device).next().expect("a column lies on every device").column];
+            match &batch.pixels {
+                Pixels::Floats(values) => {
+                    let len = self.net.rows[0].x.len();
+                    shared.pixels.write(&shared.device, &values[images.start * len..images.end * len]);
+                    column.arrange()?;
+                }
+                Pixels::Crops(crops) => {
+                    let stride = Crops::stride(batch.side);
+                    shared.pixels.write(&shared.device, &crops.rgb[images.start * stride..images.end * stride]);
+                    let views: Vec<_> = crops.views[images.clone()].iter().map(ViewUniform::from).collect();
+                    shared.views.write(&shared.device, &views);
+                    if !self.stats.as_ref().is_some_and(|held| Arc::ptr_eq(held, &crops.stats)) {
+                        assert_eq!(crops.stats.size, self.net.table.image, "side of the mean image");
+                        shared.mean.write(&shared.device, &crops.stats.mean);
+                    }
+                    column.arrange_views()?;
+                }
+            }
+        }
+        if let Pixels::Crops(crops) = &batch.pixels {
+            self.stats = Some(Arc::clone(&crops.stats));
         }
         Ok(())
     }

@@ -209,6 +209,8 @@ pub struct Plan {
     pub batch: usize,
     /// Values of the image batch.
     pub image: usize,
+    /// Values of the mean image.
+    pub mean: usize,
 }
 
 impl Plan {
@@ -238,6 +240,7 @@ impl Plan {
                 micro,
                 batch,
                 image,
+                mean: 3 * net.table.image * net.table.image,
             };
             let Some((what, needs, has)) = plan.over(profiles) else { return Ok(plan) };
             if micro == 1 {
@@ -286,8 +289,9 @@ impl Plan {
     /// Bytes device `device` will need.
     pub fn bytes(&self, device: usize) -> u64 {
         let own: u64 = self.on(device).map(ColumnPlan::bytes).sum();
-        // Pixels as they arrive and as they are arranged.
-        own + self.needs(device).bytes() + 8 * self.image as u64
+        // Pixels as they arrive and as they are arranged, the mean image and the views.
+        let images = 8 * self.image + 4 * self.mean + 32 * self.batch;
+        own + self.needs(device).bytes() + images as u64
     }
 }
 

@@ -94,7 +94,8 @@ impl Run {
     pub fn write_stats(&self, stats: &Stats) -> Result<()> {
         let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
         let arrays = BTreeMap::from([("mean".to_owned(), mean)]);
-        Weights { colour: stats.colour, arrays, ..Weights::default() }.write(&self.folder.join(STATS))
+        Weights { colour: stats.colour, mean_crop: stats.mean_crop, arrays, ..Weights::default() }
+            .write(&self.folder.join(STATS))
     }
 }
 
@@ -139,7 +140,7 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
 
 #[cfg(test)]
 fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
-    use crate::data::{Augment, Exif, Order};
+    use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
     Config {
         version: "0.0.0".to_owned(),
         net: net.to_owned(),
@@ -155,7 +156,15 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
         dropout: defaults.dropout,
         schedule: defaults.schedule.parse().unwrap(),
         augment: Augment::Full,
+        colour: 0.1,
+        colour_until: None,
+        colour_divide: false,
+        crop_chunk: 1,
+        mean: Mean::Image,
+        mean_crop: MeanCrop::Own,
+        stats: Basis::Full,
         order: Order::Shuffled,
+        shuffle: Shuffle::Full,
         exif: Exif::Apply,
         workers: 1,
         checkpoint_every: 10,
@@ -163,6 +172,7 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
         keep: 3,
         weights: None,
         classes: (0..1000).map(|i| i.to_string()).collect(),
+        decoding: Decoding::own(),
         data: Data {
             path: PathBuf::from("/data"),
             train_images: 1000,

@@ -8,7 +8,7 @@ mod progress;
 pub use progress::Progress;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{DataSet, Loaded, Loader, Stats};
+use crate::data::{Basis, DataSet, Loaded, Loader, Stats};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
@@ -166,6 +166,7 @@ impl Trainer {
             data_wait: wait.as_secs_f64(),
             exchange: outcome.exchange,
         };
+        loader.recycle(batch);
         self.state.step = step;
         self.metrics.push(&Line::Step(line))?;
         progress.step(&line, config.steps);
@@ -252,10 +253,7 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = match given {
         Some(stats) if stats.colour.is_some() => stats,
         given => {
-            let (exif, workers) = (run.config.exif, run.config.workers);
-            let count = |done, all| progress.count("mean image", done, all);
-            let (measured, skipped) = crate::data::measure(&images.train, table.image, exif, workers, count)?;
-            progress.skipped(&skipped);
+            let measured = measured(run, images, table.image, progress)?;
             // A mean that came with the weights is used as it is; only its colours were not known.
             match given {
                 Some(given) => Stats { colour: measured.colour, ..given },
@@ -263,8 +261,23 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
             }
         }
     };
+    let stats = Stats { mean_crop: run.config.mean_crop, ..stats.with_mean(run.config.mean) };
     run.write_stats(&stats)?;
     Ok(stats)
+}
+
+/// What `--stats` asks for.
+fn measured(run: &Run, images: &Images, size: usize, progress: &mut Progress) -> Result<Stats> {
+    let config = &run.config;
+    let sample = match config.stats {
+        Basis::Published => return Ok(Stats::published(size)),
+        Basis::Full => None,
+        Basis::Sample(images) => Some((images, config.seed)),
+    };
+    let count = |done, all| progress.count("mean image", done, all);
+    let (measured, skipped) = crate::data::measure(&images.train, size, config.exif, config.workers, sample, count)?;
+    progress.skipped(&skipped);
+    Ok(measured)
 }
 
 /// What the run begins with: the weights it names, scaled to its dropout, or random values.

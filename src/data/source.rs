@@ -20,7 +20,7 @@ mod webdataset;
 pub(in crate::data) use folder::read_file;
 
 use crate::data::augment::{Purpose, random};
-use crate::data::decode::{self, Exif, Square};
+use crate::data::decode::{Decoder, Exif, Square, SquareRef};
 use crate::error::{Error, Result};
 use find::Found;
 use rand::seq::SliceRandom;
@@ -113,6 +113,10 @@ pub trait Store: Debug + Send + Sync {
     fn bytes(&self, place: usize) -> u64;
     /// The file, or the archive and the name in it, for messages.
     fn path(&self, place: usize) -> PathBuf;
+    /// Side of the squares it holds; `None` where it holds whole images.
+    fn side(&self) -> Option<usize> {
+        None
+    }
     /// Reads the image; `buffer` is the caller's to reuse, and what it held before is lost.
     ///
     /// # Errors
@@ -141,6 +145,37 @@ pub struct DataSet {
     /// By number.
     labels: Vec<u32>,
     cache: OnceLock<Cache>,
+}
+
+/// What a thread that reads images keeps from one to the next.
+pub struct Reader {
+    file: Vec<u8>,
+    decoder: Decoder,
+}
+
+impl Reader {
+    /// One that turns images as their EXIF orientation says, or not.
+    pub fn new(exif: Exif) -> Self {
+        Self { file: Vec::new(), decoder: Decoder::new(exif) }
+    }
+}
+
+/// A square that a [`Reader`] or its set holds.
+pub enum Held<'a> {
+    /// The set.
+    Set(Arc<Square>),
+    /// The reader.
+    Reader(SquareRef<'a>),
+}
+
+impl Held<'_> {
+    /// The square.
+    pub fn square(&self) -> SquareRef<'_> {
+        match self {
+            Held::Set(square) => (&**square).into(),
+            Held::Reader(square) => *square,
+        }
+    }
 }
 
 /// Squares already decoded, for the first (size, exif) asked for.
@@ -222,7 +257,7 @@ impl DataSet {
 
     /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
     /// `seed`, as its share rounded, but never all.
-    fn part(mut self, split: Split, fraction: f64, seed: u64) -> Self {
+    fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
         let mut held_out = vec![false; self.len()];
         let mut first = 0;
         for class in self.labels.chunk_by(|a, b| a == b) {
@@ -237,6 +272,12 @@ impl DataSet {
         self.places = kept.iter().map(|&n| self.places[n]).collect();
         self.labels = kept.iter().map(|&n| self.labels[n]).collect();
         self.split = split;
+        self
+    }
+
+    /// The same images, read and decoded each time.
+    pub fn uncached(mut self) -> Self {
+        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
         self
     }
 
@@ -294,32 +335,59 @@ impl DataSet {
         hash.0
     }
 
-    /// Image `number` as a square of `size` pixels. Small sets (512 MiB of squares at most) are decoded once and kept.
+    /// Image `number` as a square of `size` pixels. Small sets (512 MiB of squares at most) are decoded once and kept;
+    /// what is stored as such a square is not kept again.
     ///
     /// # Errors
     /// [`Error::Image`] where it cannot be read or decoded.
-    pub fn square(&self, number: usize, size: usize, exif: Exif) -> Result<Arc<Square>> {
+    pub fn square<'a>(&'a self, number: usize, size: usize, reader: &'a mut Reader) -> Result<Held<'a>> {
+        let key = (size, reader.decoder.exif());
         let cache = self.cache.get_or_init(|| {
             let keeps = self.len().saturating_mul(3 * size * size) <= CACHE_BYTES;
             let slots = if keeps { self.len() } else { 0 };
-            Cache { key: (size, exif), squares: (0..slots).map(|_| OnceLock::new()).collect() }
+            Cache { key, squares: (0..slots).map(|_| OnceLock::new()).collect() }
         });
-        match cache.squares.get(number) {
-            Some(slot) if cache.key == (size, exif) => match slot.get() {
-                Some(square) => Ok(square.clone()),
-                None => self.decode(number, size, exif).map(|square| slot.get_or_init(|| square).clone()),
-            },
-            _ => self.decode(number, size, exif),
+        let slot = cache.squares.get(number).filter(|_| cache.key == key);
+        if let Some(square) = slot.and_then(OnceLock::get) {
+            return Ok(Held::Set(square.clone()));
         }
+        let stored = self.read(number, &mut reader.file)?;
+        if let Stored::Square { size: own, rgb } = stored
+            && own == size
+        {
+            return Ok(Held::Reader(SquareRef { size, rgb }));
+        }
+        let square = reader.decoder.square(stored, size).map_err(|why| self.unreadable(number, why))?;
+        Ok(match slot {
+            Some(slot) => Held::Set(slot.get_or_init(|| Arc::new(square.clone())).clone()),
+            None => Held::Reader(square.into()),
+        })
     }
 
-    fn decode(&self, number: usize, size: usize, exif: Exif) -> Result<Arc<Square>> {
-        let mut buffer = Vec::new();
-        let square = match self.read(number, &mut buffer)? {
-            Stored::File(bytes) => decode::square(bytes, size, exif),
-            Stored::Square { size: own, rgb } => Ok(decode::resized(rgb, own, size)),
-        };
-        square.map(Arc::new).map_err(|why| Error::Image { path: self.path(number), why })
+    /// The part of image `number` that `choose` names (left, top, width, height) for its width and height, resized to a
+    /// square of `size` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where it cannot be read or decoded.
+    pub fn part<'a>(
+        &'a self,
+        number: usize,
+        size: usize,
+        reader: &'a mut Reader,
+        choose: impl FnOnce(u32, u32) -> [u32; 4],
+    ) -> Result<Held<'a>> {
+        let stored = self.read(number, &mut reader.file)?;
+        let part = reader.decoder.part(stored, size, None, choose);
+        part.map(|square| Held::Reader(square.into())).map_err(|why| self.unreadable(number, why))
+    }
+
+    fn unreadable(&self, number: usize, why: String) -> Error {
+        Error::Image { path: self.path(number), why }
+    }
+
+    /// Side of the squares that are stored; `None` where whole images are.
+    pub fn side(&self) -> Option<usize> {
+        self.store.side()
     }
 }
 
@@ -336,7 +404,7 @@ pub fn open(source: &Path, split: Split, options: &Options, watch: &mut dyn Watc
     let mut set = found.open(source, opened, options, watch)?;
     set.has_splits = has_splits;
     if let Some(fraction) = held_out {
-        set = set.part(split, fraction, options.seed);
+        set = set.held_out(split, fraction, options.seed);
     }
     watch.note(&format!(
         "{}: {}, {} {} images of {} classes",
