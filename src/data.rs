@@ -17,6 +17,7 @@ pub mod source;
 pub mod stats;
 #[cfg(feature = "turbo")]
 mod turbo;
+pub mod verify;
 
 pub use augment::{Augment, Details, MeanCrop, View, views_of};
 pub use decode::{Decoder, Decoding, Exif, Square, SquareRef, load};

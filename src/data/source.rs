@@ -17,7 +17,7 @@ mod mat;
 mod parquet;
 mod webdataset;
 
-pub(in crate::data) use folder::read_file;
+pub(in crate::data) use folder::{entries, read_file};
 
 use crate::data::augment::{Purpose, random};
 use crate::data::decode::{Decoder, Exif, Square, SquareRef};
@@ -61,7 +61,8 @@ pub struct Options {
     /// `--val-fraction`: part of the training images to hold out as the validation images; they are left out of the
     /// training images. A draw within each class by [`Options::seed`].
     pub val_fraction: Option<f64>,
-    /// Seed of that draw.
+    /// Seed of that draw; a run's own.
+    #[serde(skip)]
     pub seed: u64,
     /// `--label-key`: the integer in a WebDataset sample's JSON that is its class (`None`: `label`).
     pub label_key: Option<String>,
@@ -291,6 +292,11 @@ impl DataSet {
         self.labels.is_empty()
     }
 
+    /// The classes that have images.
+    pub fn used_classes(&self) -> impl Iterator<Item = &str> {
+        self.labels.chunk_by(|a, b| a == b).map(|class| self.classes[class[0] as usize].as_str())
+    }
+
     /// Class of image `number`, its place in [`DataSet::classes`].
     pub fn label(&self, number: usize) -> u32 {
         self.labels[number]
@@ -415,6 +421,19 @@ pub fn open(source: &Path, split: Split, options: &Options, watch: &mut dyn Watc
         set.classes.len()
     ));
     Ok(set)
+}
+
+/// A source's absolute path; a pipe's command stays as it is.
+pub fn absolute(source: &Path) -> PathBuf {
+    match pipe_command(source) {
+        Some(_) => source.to_owned(),
+        None => std::path::absolute(source).unwrap_or_else(|_| source.to_owned()),
+    }
+}
+
+/// What follows `pipe:`, a command whose output is WebDataset's shards.
+fn pipe_command(source: &Path) -> Option<&str> {
+    source.to_str()?.strip_prefix("pipe:")
 }
 
 /// A file name without its extension: what lies before its last dot, if anything does.
