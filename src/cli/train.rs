@@ -4,6 +4,7 @@ use super::commands::{errors, say, workers};
 use super::{Switch, TrainArgs, Until};
 use crate::alexnet;
 use crate::checkpoint;
+use crate::data::prepared;
 use crate::data::{Augment, DataSet, Decoding, Exif, Mean, MeanCrop, Order, Shuffle, Split, steps_per_pass};
 use crate::error::Error;
 use crate::gpu;
@@ -76,6 +77,7 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     }
     let table = args.net.unwrap_or(&alexnet::ALEXNET);
     let images = open(&args.data)?;
+    ensure_size(args, table, &images)?;
     let mut config = configure(args, table, &images)?;
     let first = args.weights.as_deref().map(|path| first_weights(path, &config)).transpose()?;
     let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
@@ -151,6 +153,23 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
     let from = latest.map_or_else(|| "step 0: no complete checkpoint".to_owned(), |l| l.display().to_string());
     progress.note(&format!("going on from {from}"));
     Ok(Some(Trainer::new(run, images, machine, first, progress)?))
+}
+
+/// Refuses a prepared set of another size, whose squares would be resized a second time.
+fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
+    match images.train.side() {
+        Some(side) if side != table.image && prepared::is_prepared(&args.data) && !args.resize => {
+            Err(Error::Usage(format!(
+                "{}: prepared at {side} pixels, {} takes images of {}; prepare the originals with --size {2}, or resize the \
+                 squares again with --resize",
+                args.data.display(),
+                table.name,
+                table.image,
+            ))
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn open(data: &Path) -> Result<Images> {

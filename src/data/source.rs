@@ -9,6 +9,7 @@ mod folder;
 pub(in crate::data) use folder::read_file;
 
 use crate::data::decode::{Decoder, Exif, Square, SquareRef};
+use crate::data::prepared;
 use crate::error::{Error, Result};
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ pub trait Store: Debug + Send + Sync {
     fn bytes(&self, place: usize) -> u64;
     /// The file, or the archive and the name in it, for messages.
     fn path(&self, place: usize) -> PathBuf;
-    /// Side of the squares it holds; `None` where it holds whole images.
+    /// Side of the squares it holds in pixels; `None` where it holds images of any size.
     fn side(&self) -> Option<usize> {
         None
     }
@@ -338,7 +339,7 @@ impl DataSet {
         Error::Image { path: self.path(number), why }
     }
 
-    /// Side of the squares that are stored; `None` where whole images are.
+    /// Side of the squares it holds in pixels; `None` where it holds images of any size.
     pub fn side(&self) -> Option<usize> {
         self.store.side()
     }
@@ -351,7 +352,10 @@ impl DataSet {
 /// training class has no image or is the only one.
 pub fn open(source: &Path, split: Split, options: &Options, watch: &mut dyn Watch) -> Result<DataSet> {
     let _ = options;
-    let set = folder::open(source, split)?;
+    let set = match source {
+        source if prepared::is_prepared(source) => prepared::open(source, split)?,
+        source => folder::open(source, split)?,
+    };
     watch.note(&format!(
         "{}: {}, {} {} images of {} classes",
         source.display(),
