@@ -54,12 +54,13 @@ fn what_cannot_be_used_is_named() {
     let root = tree(&["train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/stranger/1.jpg"]);
     let missing = refused(&root.path().join("missing"), Split::Train);
     assert!(missing.contains("missing: no such folder") && missing.contains("DATA/train/CLASS/*"), "{missing}");
-    assert!(refused(&root.path().join("train/a/1.jpg"), Split::Train).contains("not a folder"));
+    assert!(refused(&root.path().join("train/a/1.jpg"), Split::Train).contains("not a source of images"));
     let empty = tempfile::tempdir().unwrap();
     assert!(refused(empty.path(), Split::Train).contains("empty"));
     let flat = tree(&["a/1.jpg", "b/1.jpg"]);
-    assert!(refused(flat.path(), Split::Train).contains("no folder \"train\""));
-    assert!(refused(flat.path(), Split::Val).contains("no folder \"val\""));
+    assert!(!DataSet::open(flat.path(), Split::Train).unwrap().has_splits);
+    assert!(refused(tree(&["val/a/1.jpg"]).path(), Split::Train).contains("no folder \"train\""));
+    assert!(refused(tree(&["train/a/1.jpg"]).path(), Split::Val).contains("no folder \"val\""));
     assert!(refused(tree(&["train/1.jpg"]).path(), Split::Train).contains("no class folder"));
     assert!(refused(tree(&["train/only/1.jpg"]).path(), Split::Train).contains("one class only (\"only\")"));
     let hollow = refused(tree(&["train/a/1.jpg", "train/hollow/.keep"]).path(), Split::Train);

@@ -76,6 +76,8 @@ pub(crate) enum Purpose {
     Colour = 4,
     /// The part of an image that is resized.
     Part = 5,
+    /// Images held out of a class.
+    HoldOut = 6,
 }
 
 /// Random numbers for image `number` in pass `pass`: a function of the arguments alone.

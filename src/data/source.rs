@@ -4,13 +4,27 @@
 //! the canonical order, which is the same from every source: by class, then by file name without extension, as bytes. A
 //! class's number is its place in [`DataSet::classes`]; for ILSVRC that is the place of the WordNet id in byte order.
 
+mod archive;
+mod archived;
+mod cifar;
+mod content;
+mod devkit;
+mod find;
 mod folder;
+mod ilsvrc;
+mod index;
+mod mat;
+mod parquet;
+mod webdataset;
 
 pub(in crate::data) use folder::read_file;
 
+use crate::data::augment::{Purpose, random};
 use crate::data::decode::{Decoder, Exif, Square, SquareRef};
-use crate::data::prepared;
 use crate::error::{Error, Result};
+use find::Found;
+use rand::seq::SliceRandom;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -119,6 +133,8 @@ pub struct DataSet {
     pub split: Split,
     /// What kind of source it is, for people.
     pub kind: String,
+    /// Whether the source tells its splits apart; where not, the same images are its train and its val.
+    pub has_splits: bool,
     /// Classes in the order of the labels: WordNet ids, names of folders.
     pub classes: Vec<String>,
     /// Readable names of the classes in the same order, where the source has them.
@@ -189,7 +205,18 @@ impl DataSet {
         places.sort_by(|&a, &b| key(a).cmp(&key(b)));
         let labels = places.iter().map(|&place| store.class(place as usize)).collect();
         let (root, kind) = (root.to_owned(), kind.to_owned());
-        Self { root, split, kind, classes, class_names: None, store, places, labels, cache: OnceLock::new() }
+        Self {
+            root,
+            split,
+            kind,
+            has_splits: true,
+            classes,
+            class_names: None,
+            store,
+            places,
+            labels,
+            cache: OnceLock::new(),
+        }
     }
 
     /// The same images with the classes, and their order, of a network: a class of `classes` may lack images.
@@ -200,7 +227,7 @@ impl DataSet {
         if self.classes == classes {
             return Ok(self);
         }
-        let known: std::collections::HashMap<&str, u32> =
+        let known: HashMap<&str, u32> =
             classes.iter().enumerate().map(|(number, name)| (name.as_str(), number as u32)).collect();
         let number: Vec<Option<u32>> = self.classes.iter().map(|name| known.get(name.as_str()).copied()).collect();
         let mut images = Vec::with_capacity(self.len());
@@ -220,8 +247,7 @@ impl DataSet {
         images.sort_by_key(|&(class, _)| class);
         (self.labels, self.places) = images.into_iter().unzip();
         self.class_names = self.class_names.take().map(|names| {
-            let own: std::collections::HashMap<&str, String> =
-                self.classes.iter().map(String::as_str).zip(names).collect();
+            let own: HashMap<&str, String> = self.classes.iter().map(String::as_str).zip(names).collect();
             classes.iter().map(|class| own.get(class.as_str()).unwrap_or(class).clone()).collect()
         });
         self.classes = classes.to_vec();
@@ -232,6 +258,26 @@ impl DataSet {
     /// The same images, read and decoded each time.
     pub fn uncached(mut self) -> Self {
         self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
+        self
+    }
+
+    /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
+    /// `seed`, as its share rounded, but never all.
+    fn part(mut self, split: Split, fraction: f64, seed: u64) -> Self {
+        let mut held_out = vec![false; self.len()];
+        let mut first = 0;
+        for class in self.labels.chunk_by(|a, b| a == b) {
+            let mut numbers: Vec<usize> = (first..first + class.len()).collect();
+            numbers.shuffle(&mut random(Purpose::HoldOut, seed, 0, class[0].into()));
+            let count = (class.len() as f64 * fraction).round() as usize;
+            numbers[..count.min(class.len() - 1)].iter().for_each(|&n| held_out[n] = true);
+            first += class.len();
+        }
+        let keep = |number: &usize| held_out[*number] == (split != Split::Train);
+        let kept: Vec<usize> = (0..self.len()).filter(keep).collect();
+        self.places = kept.iter().map(|&n| self.places[n]).collect();
+        self.labels = kept.iter().map(|&n| self.labels[n]).collect();
+        self.split = split;
         self
     }
 
@@ -323,7 +369,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::Image`] where it cannot be read or decoded.
-    pub fn part<'a>(
+    pub fn region<'a>(
         &'a self,
         number: usize,
         size: usize,
@@ -351,11 +397,15 @@ impl DataSet {
 /// [`Error::Data`] where there is no such source, where it has no such split, is damaged or lacks a part, where a
 /// training class has no image or is the only one.
 pub fn open(source: &Path, split: Split, options: &Options, watch: &mut dyn Watch) -> Result<DataSet> {
-    let _ = options;
-    let set = match source {
-        source if prepared::is_prepared(source) => prepared::open(source, split)?,
-        source => folder::open(source, split)?,
-    };
+    let found = Found::of(source)?;
+    let (has_splits, held_out) = (found.has_splits(), options.val_fraction);
+    // Held-out images are training images, whatever else the source holds.
+    let opened = if held_out.is_some() { Split::Train } else { split };
+    let mut set = found.open(source, opened, options, watch)?;
+    set.has_splits = has_splits;
+    if let Some(fraction) = held_out {
+        set = set.part(split, fraction, options.seed);
+    }
     watch.note(&format!(
         "{}: {}, {} {} images of {} classes",
         source.display(),
@@ -396,5 +446,30 @@ impl Fnv {
         for &byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+}
+
+/// The parsers of what others made, for fuzzing: none may panic or take more memory than a few times its input's.
+#[doc(hidden)]
+pub mod fuzz {
+    /// An archive's headers, and the same bytes as a kept index.
+    pub fn archive(bytes: &[u8]) {
+        let _ = super::archive::members(&mut std::io::Cursor::new(bytes), bytes.len() as u64, |_, _| {});
+        super::index::fuzz(bytes);
+    }
+
+    /// A development kit's `meta.mat`.
+    pub fn mat(bytes: &[u8]) {
+        super::mat::fuzz(bytes);
+    }
+
+    /// A batch of CIFAR-10.
+    pub fn cifar(bytes: &[u8]) {
+        super::cifar::fuzz(bytes);
+    }
+
+    /// A shard's samples and labels.
+    pub fn webdataset(bytes: &[u8]) {
+        super::webdataset::fuzz(bytes);
     }
 }
