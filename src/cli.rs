@@ -3,9 +3,11 @@
 mod commands;
 mod data;
 mod loader;
+mod prepare;
 mod train;
 
 use crate::alexnet::TABLES;
+use crate::data::prepared::{Form, Subsampling};
 use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
@@ -44,6 +46,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
+    Prepare(PrepareArgs),
     /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
     Synth(SynthArgs),
     /// List the adapters of this machine.
@@ -285,6 +289,43 @@ pub struct FiltersArgs {
     /// The network, for weights that do not name it.
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
+}
+
+/// Options of `prepare`.
+#[derive(Args, Debug)]
+pub struct PrepareArgs {
+    /// The images, or with --verify alone a prepared set.
+    pub source: PathBuf,
+    /// Folder to write, new or empty.
+    #[arg(required_unless_present = "verify")]
+    pub out: Option<PathBuf>,
+    /// The network whose image size counts.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Side of the squares in pixels [default: 256; the network's own].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1 << 14).map(|n| n as usize))]
+    pub size: Option<usize>,
+    /// How squares are stored.
+    #[arg(long, value_enum, default_value = "raw")]
+    pub form: Form,
+    /// Quality of JPEGs, 1 to 100.
+    #[arg(long, default_value = "90", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+    /// Resolution of the colours of JPEGs.
+    #[arg(long, value_enum, default_value = "4:2:0")]
+    pub subsampling: Subsampling,
+    /// Images a shard.
+    #[arg(long, value_name = "IMAGES", default_value = "4096", value_parser = count())]
+    pub shard: usize,
+    /// What to do with EXIF orientation.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub exif: Exif,
+    /// Threads that load images; the result does not depend on it [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+    /// Read everything again and compare it with its checksums.
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// Options of `synth`.

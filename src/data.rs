@@ -12,6 +12,8 @@ pub mod decode;
 mod jpeg;
 pub mod loader;
 pub mod order;
+pub mod prepared;
+pub(crate) mod queue;
 pub mod skip;
 pub mod source;
 pub mod stats;

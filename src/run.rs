@@ -11,8 +11,7 @@ use crate::data::Stats;
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::net::Table;
-use crate::weights::{Array, Weights};
-use std::collections::BTreeMap;
+use crate::weights::Weights;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,10 +91,7 @@ impl Run {
 
     /// Keeps the mean image and colour components with the run.
     pub fn write_stats(&self, stats: &Stats) -> Result<()> {
-        let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
-        let arrays = BTreeMap::from([("mean".to_owned(), mean)]);
-        Weights { colour: stats.colour, mean_crop: stats.mean_crop, arrays, ..Weights::default() }
-            .write(&self.folder.join(STATS))
+        Weights::of_stats(stats).write(&self.folder.join(STATS))
     }
 }
 

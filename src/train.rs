@@ -8,7 +8,7 @@ mod progress;
 pub use progress::Progress;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{Basis, DataSet, Loaded, Loader, Stats};
+use crate::data::{Basis, DataSet, Loaded, Loader, Stats, prepared};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
@@ -270,6 +270,11 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
 /// What `--stats` asks for.
 fn measured(run: &Run, images: &Images, size: usize, progress: &mut Progress) -> Result<Stats> {
     let config = &run.config;
+    if config.stats != Basis::Published
+        && let Some(stats) = prepared::stats(&images.train.root, size)?
+    {
+        return Ok(stats);
+    }
     let sample = match config.stats {
         Basis::Published => return Ok(Stats::published(size)),
         Basis::Full => None,

@@ -68,6 +68,13 @@ impl Weights {
         }
     }
 
+    /// A file of statistics alone.
+    pub fn of_stats(stats: &Stats) -> Self {
+        let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
+        let arrays = BTreeMap::from([(MEAN.to_owned(), mean)]);
+        Self { colour: stats.colour, mean_crop: stats.mean_crop, arrays, ..Self::default() }
+    }
+
     /// Reads a weights file, a checkpoint folder or the last complete checkpoint of a run folder.
     ///
     /// # Errors
@@ -184,14 +191,24 @@ impl Weights {
     /// # Errors
     /// A mean of another size than the net's images.
     pub fn stats(&self, table: &Table) -> Result<Option<Stats>> {
-        let size = table.image;
+        self.stats_of(table.image).map_err(|_| {
+            let found = &self.arrays[MEAN].dims;
+            self.wrong_shape(table.name, MEAN, found, &[3, table.image, table.image])
+        })
+    }
+
+    /// The same for squares of `size` pixels.
+    ///
+    /// # Errors
+    /// A mean of another size.
+    pub fn stats_of(&self, size: usize) -> Result<Option<Stats>> {
         let expected = [3, size, size];
         match self.arrays.get(MEAN) {
             None => Ok(None),
             Some(mean) if mean.dims == expected => {
                 Ok(Some(Stats { size, mean: mean.data.clone(), mean_crop: self.mean_crop, colour: self.colour }))
             }
-            Some(mean) => Err(self.wrong_shape(table.name, MEAN, &mean.dims, &expected)),
+            Some(mean) => Err(self.error(format!("its mean has shape {:?}; expected {expected:?}", mean.dims))),
         }
     }
 

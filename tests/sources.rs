@@ -356,8 +356,8 @@ fn cifar_10() {
         let Stored::Square { size: 32, rgb } = set.read(1, &mut buffer).unwrap() else { panic!("a square") };
         let plane = |p: u32| alexnet::random::hash(&[10, p]) as u8;
         assert_eq!(rgb[..6], [plane(0), plane(1024), plane(2048), plane(1), plane(1025), plane(2049)]);
-        let mut reader = alexnet::data::Reader::default();
-        assert_eq!(set.square(1, 48, &mut reader).unwrap().as_ref().size, 48);
+        let mut reader = alexnet::data::Reader::new(alexnet::data::Exif::Apply);
+        assert_eq!(set.square(1, 48, &mut reader).unwrap().square().size, 48);
         assert!(heard(&source, Split::Test).contains("CIFAR-10"));
     }
     let cut = folder();

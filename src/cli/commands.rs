@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, train,
+    UseArgs, loader, prepare, train,
 };
 use crate::data::{DataSet, Options, Split, source};
 use crate::error::Error;
@@ -30,6 +30,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Data(args) => return super::data::run(&args),
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,

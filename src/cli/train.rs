@@ -4,6 +4,7 @@ use super::commands::{errors, say, workers};
 use super::{Switch, TrainArgs, Until};
 use crate::alexnet;
 use crate::checkpoint;
+use crate::data::prepared;
 use crate::data::{Augment, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass};
 use crate::error::Error;
 use crate::gpu;
@@ -78,6 +79,7 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     let table = args.net.unwrap_or(&alexnet::ALEXNET);
     let options = args.source.options(args.seed.unwrap_or(0));
     let images = open(&args.data, args.val.as_deref(), &options, progress)?;
+    ensure_size(args, table, &images)?;
     let mut config = configure(args, table, &images)?;
     if images.val.is_empty() && matches!(config.schedule, Schedule::Plateau { .. }) {
         progress.note("note: without validation images --schedule plateau never lowers the rate; steps:PASS,… does");
@@ -176,6 +178,23 @@ fn open(data: &Path, val: Option<&Path>, options: &Options, progress: &mut Progr
     let held_out = if val.is_none() { held_out.context(HINT) } else { held_out.map_err(Into::into) };
     let val = held_out?.with_classes(&train.classes)?;
     Ok(Images { train: Arc::new(train), val: Arc::new(val) })
+}
+
+/// Refuses a prepared set of another size, whose squares would be resized a second time.
+fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
+    match images.train.side() {
+        Some(side) if side != table.image && prepared::is_prepared(&args.data) && !args.resize => {
+            Err(Error::Usage(format!(
+                "{}: prepared at {side} pixels, {} takes images of {}; prepare the originals with --size {2}, or resize the \
+                 squares again with --resize",
+                args.data.display(),
+                table.name,
+                table.image,
+            ))
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Everything resolved, the adapters apart.

@@ -1,22 +1,20 @@
 //! Worker threads that read, decode and augment while the adapters compute, and hand out batches in order.
 //!
-//! Worker w of W builds batches w, w + W, w + 2W, … and waits when two of its batches are not yet taken, so the order
-//! needs no sorting and the memory is bounded: 2 W + 1 batches, whose buffers go round. What is in a batch depends on
-//! its number alone.
+//! The memory is bounded by a [`Queue`]: 2 batches a worker and the one in use, whose buffers go round. What is in a batch
+//! depends on its number alone.
 
 use crate::data::augment::{Augment, Details, Seen, View, part, places_of};
 use crate::data::decode::{Exif, SquareRef};
 use crate::data::order::{Order, Shuffle};
+use crate::data::queue::Queue;
 use crate::data::skip::{Ledger, Skipped};
 use crate::data::source::{DataSet, Held, Reader};
 use crate::data::stats::Stats;
 use crate::data::{Batch, Crops, Pixels};
 use crate::error::{Error, Result};
-use crossbeam_channel::{Receiver, Sender};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// What a training run reads.
@@ -64,7 +62,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Loader {
     set: Arc<DataSet>,
-    queue: Queue,
+    queue: Queue<Built, Batch>,
     ledger: Ledger,
 }
 
@@ -112,7 +110,7 @@ impl Loader {
 #[derive(Debug)]
 pub struct Evaluation {
     set: Arc<DataSet>,
-    queue: Queue,
+    queue: Queue<Built, Batch>,
     ledger: Ledger,
 }
 
@@ -178,6 +176,7 @@ impl Iterator for Evaluation {
 }
 
 /// A batch as a worker made it.
+#[derive(Debug)]
 struct Built {
     batch: Batch,
     epoch: u64,
@@ -282,7 +281,7 @@ impl Training {
         let LoaderSettings { crop, details, .. } = self.settings;
         let number = seen.number as usize;
         let held = if details.augment == Augment::ResizedCrop {
-            self.set.part(number, crop, &mut self.reader, |width, height| part(width, height, seen))
+            self.set.region(number, crop, &mut self.reader, |width, height| part(width, height, seen))
         } else {
             self.set.square(number, self.stats.size, &mut self.reader)
         };
@@ -326,86 +325,5 @@ impl Viewing {
             }
         }
         Some(built)
-    }
-}
-
-/// Workers and what they have built.
-#[derive(Debug)]
-struct Queue {
-    next: u64,
-    /// The first batch that does not exist.
-    end: u64,
-    first: u64,
-    /// A worker each.
-    results: Vec<Receiver<Built>>,
-    /// Batches whose memory may be used again.
-    old: (Sender<Batch>, Receiver<Batch>),
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Queue {
-    /// Builds the batches of `range` with `build` on `workers` threads, each with a `maker` of its own.
-    fn start<M: Send + 'static>(
-        workers: usize,
-        range: Range<u64>,
-        maker: impl Fn() -> M,
-        build: fn(&mut M, u64, Option<Batch>, &AtomicBool) -> Option<Built>,
-    ) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let workers = workers.max(1);
-        let mut queue = Self {
-            next: range.start,
-            end: range.end,
-            first: range.start,
-            results: Vec::new(),
-            old: crossbeam_channel::bounded(2 * workers + 1),
-            stop: stop.clone(),
-            threads: Vec::new(),
-        };
-        for worker in 0..workers as u64 {
-            let (sender, receiver): (Sender<Built>, _) = crossbeam_channel::bounded(1);
-            let (mut maker, old, stop, end) = (maker(), queue.old.1.clone(), stop.clone(), range.end);
-            let mine = (range.start + worker..end).step_by(workers);
-            let run = move || {
-                for index in mine {
-                    let Some(built) = build(&mut maker, index, old.try_recv().ok(), &stop) else { return };
-                    if sender.send(built).is_err() {
-                        return;
-                    }
-                }
-            };
-            let name = format!("loader-{worker}");
-            queue.threads.push(std::thread::Builder::new().name(name).spawn(run).expect("a thread can be started"));
-            queue.results.push(receiver);
-        }
-        queue
-    }
-
-    /// Gives a batch's memory back.
-    fn recycle(&self, batch: Batch) {
-        // Where enough lie ready, it is freed.
-        let _ = self.old.0.try_send(batch);
-    }
-
-    /// The next batch; `None` after the last.
-    fn next(&mut self) -> Option<Built> {
-        if self.next == self.end {
-            return None;
-        }
-        let worker = (self.next - self.first) as usize % self.results.len();
-        self.next += 1;
-        Some(self.results[worker].recv().expect("a worker ends only after its last batch"))
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.results.clear();
-        for thread in self.threads.drain(..) {
-            // A worker that panicked has said so; there is nothing left to do with its result.
-            let _ = thread.join();
-        }
     }
 }

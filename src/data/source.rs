@@ -114,7 +114,7 @@ pub trait Store: Debug + Send + Sync {
     fn bytes(&self, place: usize) -> u64;
     /// The file, or the archive and the name in it, for messages.
     fn path(&self, place: usize) -> PathBuf;
-    /// Side of the squares it holds; `None` where it holds whole images.
+    /// Side of the squares it holds in pixels; `None` where it holds images of any size.
     fn side(&self) -> Option<usize> {
         None
     }
@@ -256,6 +256,12 @@ impl DataSet {
         Ok(self)
     }
 
+    /// The same images, read and decoded each time.
+    pub fn uncached(mut self) -> Self {
+        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
+        self
+    }
+
     /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
     /// `seed`, as its share rounded, but never all.
     fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
@@ -273,12 +279,6 @@ impl DataSet {
         self.places = kept.iter().map(|&n| self.places[n]).collect();
         self.labels = kept.iter().map(|&n| self.labels[n]).collect();
         self.split = split;
-        self
-    }
-
-    /// The same images, read and decoded each time.
-    pub fn uncached(mut self) -> Self {
-        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
         self
     }
 
@@ -375,7 +375,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::Image`] where it cannot be read or decoded.
-    pub fn part<'a>(
+    pub fn region<'a>(
         &'a self,
         number: usize,
         size: usize,
@@ -391,7 +391,7 @@ impl DataSet {
         Error::Image { path: self.path(number), why }
     }
 
-    /// Side of the squares that are stored; `None` where whole images are.
+    /// Side of the squares it holds in pixels; `None` where it holds images of any size.
     pub fn side(&self) -> Option<usize> {
         self.store.side()
     }

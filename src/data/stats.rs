@@ -199,7 +199,7 @@ pub fn measure(
 
 /// Exact sums over images: of each value, and of the products of colours over all pixels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     pub images: u64,
     /// `[size, size, 3]`, but for what `recent` has.
     pub values: Vec<u64>,

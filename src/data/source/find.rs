@@ -3,6 +3,7 @@
 use super::content::{self, Content};
 use super::ilsvrc::Parts;
 use super::{DataSet, Options, Split, Watch, cifar, folder, webdataset};
+use crate::data::prepared;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,8 @@ pub(super) enum Found {
     WebDataset(Files),
     Parquet(Files),
     Cifar,
+    /// What `prepare` wrote.
+    Prepared,
 }
 
 /// Files that hold images, and the splits their names tell.
@@ -99,6 +102,9 @@ impl Found {
     }
 
     fn of_folder(root: &Path) -> Result<Self> {
+        if prepared::is_prepared(root) {
+            return Ok(Self::Prepared);
+        }
         let files = content::files(root)?;
         if let Some(parts) = Parts::find(root, &files)? {
             return Ok(Self::Ilsvrc(parts));
@@ -133,7 +139,7 @@ impl Found {
     /// Whether `train` and `val` are told apart within the source.
     pub fn has_splits(&self) -> bool {
         match self {
-            Self::Folders | Self::Ilsvrc(_) | Self::Cifar => true,
+            Self::Folders | Self::Ilsvrc(_) | Self::Cifar | Self::Prepared => true,
             Self::Classes => false,
             Self::WebDataset(files) | Self::Parquet(files) => files.have_splits(),
         }
@@ -148,6 +154,7 @@ impl Found {
             Self::WebDataset(files) => webdataset::open(source, &files.of(source, split)?, split, options, watch),
             Self::Parquet(files) => super::parquet::open(source, &files.of(source, split)?, split, options, watch),
             Self::Cifar => cifar::open(source, split),
+            Self::Prepared => prepared::open(source, split),
         }
     }
 }
