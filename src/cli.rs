@@ -296,6 +296,15 @@ pub struct FiltersArgs {
 pub struct PrepareArgs {
     /// The images, or with --verify alone a prepared set.
     pub source: PathBuf,
+    /// Another source of the validation images.
+    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
+    pub val: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub said: SourceArgs,
+    /// Seed of --val-fraction.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Folder to write, new or empty.
     #[arg(required_unless_present = "verify")]
     pub out: Option<PathBuf>,

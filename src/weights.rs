@@ -5,7 +5,7 @@
 //! `classes` (a JSON list), readable `class_names` where those are WordNet ids, `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
 //! colour components, JSON), `mean_crop` (where the mean is subtracted, if not at the crop's place) and the `format`. A file without metadata is read as well.
 
-mod file;
+pub(crate) mod file;
 
 use crate::alexnet::{self, TABLES};
 use crate::checkpoint;

@@ -166,7 +166,8 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
     Ok(Some(Trainer::new(run, images, machine, first, progress)?))
 }
 
-fn open(data: &Path, val: Option<&Path>, options: &Options, progress: &mut Progress) -> Result<Images> {
+/// The training images of a source, and the validation images of it or of `val`.
+pub(super) fn open(data: &Path, val: Option<&Path>, options: &Options, progress: &mut Progress) -> Result<Images> {
     let train = source::open(data, Split::Train, options, progress)?;
     const HINT: &str = "name validation images with --val SOURCE, or hold out some of the training images with \
                         --val-fraction 0.1 (0: none)";

@@ -468,27 +468,9 @@ impl Fnv {
     }
 }
 
-/// The parsers of what others made, for fuzzing: none may panic or take more memory than a few times its input's.
-#[doc(hidden)]
-pub mod fuzz {
-    /// An archive's headers, and the same bytes as a kept index.
-    pub fn archive(bytes: &[u8]) {
-        let _ = super::archive::members(&mut std::io::Cursor::new(bytes), bytes.len() as u64, |_, _| {});
-        super::index::fuzz(bytes);
-    }
-
-    /// A development kit's `meta.mat`.
-    pub fn mat(bytes: &[u8]) {
-        super::mat::fuzz(bytes);
-    }
-
-    /// A batch of CIFAR-10.
-    pub fn cifar(bytes: &[u8]) {
-        super::cifar::fuzz(bytes);
-    }
-
-    /// A shard's samples and labels.
-    pub fn webdataset(bytes: &[u8]) {
-        super::webdataset::fuzz(bytes);
-    }
+/// The parsers, for [`crate::fuzz`].
+pub(crate) mod fuzz {
+    pub(crate) use super::{
+        cifar::fuzz as cifar, index::fuzz as archive, mat::fuzz as mat, webdataset::fuzz as webdataset,
+    };
 }

@@ -77,7 +77,11 @@ impl Walk {
             }
             self.at = next;
             match kind {
-                EntryType::GNULongName => long_name = Some(contents(file, offset, length)?),
+                EntryType::GNULongName => {
+                    let name = contents(file, offset, length)?;
+                    // It ends with a zero, as in C.
+                    long_name = Some(name.split(|&b| b == 0).next().unwrap_or_default().to_vec());
+                }
                 EntryType::XHeader => extended = Extended::parse(&contents(file, offset, length)?),
                 EntryType::GNULongLink | EntryType::XGlobalHeader => {}
                 _ => {
@@ -142,7 +146,7 @@ impl Walk {
                     let name = name.trim_start_matches("./");
                     if leads_out(name) {
                         "names that lead out of the archive"
-                    } else if name.is_empty() || name.ends_with('/') || name.contains('\0') {
+                    } else if name.is_empty() || name.ends_with('/') {
                         return None;
                     } else {
                         return Some(name.into());
