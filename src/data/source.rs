@@ -15,6 +15,7 @@ mod ilsvrc;
 mod index;
 mod mat;
 mod parquet;
+mod pipe;
 mod webdataset;
 
 pub(in crate::data) use folder::{entries, read_file};
@@ -136,6 +137,8 @@ pub struct DataSet {
     pub kind: String,
     /// Whether the source tells its splits apart; where not, the same images are its train and its val.
     pub has_splits: bool,
+    /// For a stream, the images within whose blocks training may shuffle: reads must stay near each other.
+    pub window: Option<usize>,
     /// Classes in the order of the labels: WordNet ids, names of folders.
     pub classes: Vec<String>,
     /// Readable names of the classes in the same order, where the source has them.
@@ -205,12 +208,27 @@ impl DataSet {
         };
         places.sort_by(|&a, &b| key(a).cmp(&key(b)));
         let labels = places.iter().map(|&place| store.class(place as usize)).collect();
+        Self { places, labels, ..Self::in_stored_order(root, split, kind, classes, store, None) }
+    }
+
+    /// Numbers the images of a store as it holds them; `window` is that of a stream.
+    fn in_stored_order(
+        root: &Path,
+        split: Split,
+        kind: &str,
+        classes: Vec<String>,
+        store: Arc<dyn Store>,
+        window: Option<usize>,
+    ) -> Self {
+        let places: Vec<u32> = (0..store.len() as u32).collect();
+        let labels = places.iter().map(|&place| store.class(place as usize)).collect();
         let (root, kind) = (root.to_owned(), kind.to_owned());
         Self {
             root,
             split,
             kind,
             has_splits: true,
+            window,
             classes,
             class_names: None,
             store,
@@ -244,8 +262,10 @@ impl DataSet {
             };
             images.push((class, place));
         }
-        // Within a class the order stays as it is.
-        images.sort_by_key(|&(class, _)| class);
+        // Within a class the order stays as it is; a stream's is the stream's.
+        if self.window.is_none() {
+            images.sort_by_key(|&(class, _)| class);
+        }
         (self.labels, self.places) = images.into_iter().unzip();
         self.class_names = self.class_names.take().map(|names| {
             let own: HashMap<&str, String> = self.classes.iter().map(String::as_str).zip(names).collect();
@@ -266,13 +286,12 @@ impl DataSet {
     /// `seed`, as its share rounded, but never all.
     fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
         let mut held_out = vec![false; self.len()];
-        let mut first = 0;
-        for class in self.labels.chunk_by(|a, b| a == b) {
-            let mut numbers: Vec<usize> = (first..first + class.len()).collect();
-            numbers.shuffle(&mut random(Purpose::HoldOut, seed, 0, class[0].into()));
-            let count = (class.len() as f64 * fraction).round() as usize;
-            numbers[..count.min(class.len() - 1)].iter().for_each(|&n| held_out[n] = true);
-            first += class.len();
+        let mut of_class = vec![Vec::new(); self.classes.len()];
+        (0..self.len()).for_each(|number| of_class[self.labels[number] as usize].push(number));
+        for (class, mut numbers) in of_class.into_iter().enumerate() {
+            numbers.shuffle(&mut random(Purpose::HoldOut, seed, 0, class as u64));
+            let count = (numbers.len() as f64 * fraction).round() as usize;
+            numbers.iter().take(count.min(numbers.len().saturating_sub(1))).for_each(|&n| held_out[n] = true);
         }
         let keep = |number: &usize| held_out[*number] == (split != Split::Train);
         let kept: Vec<usize> = (0..self.len()).filter(keep).collect();
@@ -294,7 +313,9 @@ impl DataSet {
 
     /// The classes that have images.
     pub fn used_classes(&self) -> impl Iterator<Item = &str> {
-        self.labels.chunk_by(|a, b| a == b).map(|class| self.classes[class[0] as usize].as_str())
+        let mut used = vec![false; self.classes.len()];
+        self.labels.iter().for_each(|&label| used[label as usize] = true);
+        self.classes.iter().zip(used).filter(|(_, used)| *used).map(|(class, _)| class.as_str())
     }
 
     /// Class of image `number`, its place in [`DataSet::classes`].

@@ -44,8 +44,6 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
 /// The classes of the small ILSVRC, by WordNet id, with their numbers in the kit: another order, as in the true one.
 pub const SYNSETS: [(u32, &str, &str); 3] =
     [(3, "n01440764", "tench, Tinca tinca"), (1, "n02105855", "sheepdog"), (2, "n07714990", "broccoli")];
-/// Images a class in the training set.
-pub const A_CLASS: usize = 4;
 /// The classes of the validation images, in their order.
 pub const TRUTH: [&str; 5] = ["n07714990", "n01440764", "n01440764", "n02105855", "n07714990"];
 

@@ -39,6 +39,8 @@ pub(super) struct Walk {
     at: u64,
     /// Bytes of the file up to the archive's end; `u64::MAX` for a stream, whose end is not known.
     end: u64,
+    /// Whether the end mark was read.
+    done: bool,
     /// What was passed over so far.
     pub odd: Odd,
 }
@@ -46,7 +48,7 @@ pub(super) struct Walk {
 impl Walk {
     /// The archive that lies at `at..end` of a file.
     pub fn new(at: u64, end: u64) -> Self {
-        Self { at, end, odd: Odd::new() }
+        Self { at, end, done: false, odd: Odd::new() }
     }
 
     /// The next file; `None` after the last. Folders are left out; links, devices, sparse files and names that lead out of
@@ -55,11 +57,17 @@ impl Walk {
     /// # Errors
     /// What is wrong with the archive, and where: it is none, is cut short, or states a size it cannot have.
     pub fn next<R: Read + Seek>(&mut self, file: &mut R) -> Result<Option<Member>, String> {
+        if self.done {
+            return Ok(None);
+        }
         let mut long_name: Option<Vec<u8>> = None;
         let mut extended = Extended::default();
         loop {
             let place = self.at;
-            let Some(header) = self.header(file)? else { return Ok(None) };
+            let Some(header) = self.header(file)? else {
+                self.done = true;
+                return Ok(None);
+            };
             let kind = header.entry_type();
             let stated = header.entry_size().map_err(|e| format!("a bad size in the header at byte {place}: {e}"))?;
             let is_file = matches!(kind, EntryType::Regular | EntryType::Continuous);
