@@ -6,7 +6,7 @@ use md5::{Digest, Md5};
 use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Names and sums as image-net.org publishes them.
 const PUBLISHED: [(&str, &str); 3] = [
@@ -44,7 +44,7 @@ pub fn archives<E: From<Error>>(
     Err(Error::Data { path: source.to_owned(), why: format!("no archive with a published sum in it: {names}") }.into())
 }
 
-fn published(path: &PathBuf) -> Option<&'static str> {
+fn published(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?;
     PUBLISHED.iter().find(|(known, _)| name == *known).map(|(_, sum)| *sum)
 }

@@ -158,9 +158,9 @@ pub fn ilsvrc2012(root: &Path) {
 
 /// The same images as class folders.
 pub fn folders(root: &Path) {
-    for class in 0..SYNSETS.len() {
+    for (class, (_, wnid, _)) in SYNSETS.iter().enumerate() {
         for (name, bytes) in images_of(class) {
-            write(root.join("train").join(SYNSETS[class].1).join(name), bytes);
+            write(root.join("train").join(wnid).join(name), bytes);
         }
     }
     for (wnid, (name, bytes)) in TRUTH.iter().zip(validation(2012)) {

@@ -6,7 +6,7 @@
 use super::folder::MAX_FILE;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
-use tar::{EntryType, Header, PaxExtensions};
+use tar::{EntryType, GnuHeader, Header, PaxExtensions};
 
 /// Tar's unit: headers are a block, contents are padded to blocks.
 pub(super) const BLOCK: u64 = 512;
@@ -132,7 +132,7 @@ impl Walk {
 
     /// The blocks that follow the header of a sparse file and belong to it.
     fn skip_sparse_map<R: Read + Seek>(&mut self, file: &mut R, header: &Header) -> Result<(), String> {
-        let mut more = header.as_gnu().is_some_and(|h| h.is_extended());
+        let mut more = header.as_gnu().is_some_and(GnuHeader::is_extended);
         while more {
             let block = contents(file, self.at, BLOCK)?;
             self.at = self.at.checked_add(BLOCK).filter(|&at| at <= self.end).ok_or("cut short in a sparse file")?;
