@@ -70,11 +70,6 @@ impl From<f32> for Const {
 }
 
 fn source(name: &str) -> &'static str {
-    if let Ok(dir) = std::env::var("DEV_SHADERS") {
-        if let Ok(t) = std::fs::read_to_string(format!("{dir}/{name}.wgsl")) {
-            return t.leak();
-        }
-    }
     let found = SHADERS.iter().find(|(n, _)| *n == name);
     found.unwrap_or_else(|| panic!("no shader named {name}")).1
 }
