@@ -1,6 +1,7 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
 mod commands;
+mod data;
 mod loader;
 mod prepare;
 mod train;
@@ -43,6 +44,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Say what a source holds and draw what the network will see of it.
+    Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
     Prepare(PrepareArgs),
     /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
@@ -230,6 +233,34 @@ pub struct FiltersArgs {
     /// The network, for weights that do not name it.
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
+}
+
+/// Options of `data`.
+#[derive(Args, Debug)]
+pub struct DataArgs {
+    /// The images.
+    pub source: PathBuf,
+    /// A picture to write: mean image, colour components and augmented samples.
+    #[arg(value_name = "OUT.png", value_parser = png)]
+    pub out: Option<PathBuf>,
+    /// The network whose image size and crop count.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// What the mean, the colours and the sizes are measured on: full, sample:IMAGES or published.
+    #[arg(long, value_name = "BASIS", default_value_t = Basis::default())]
+    pub stats: Basis,
+    /// Augmentation of the samples.
+    #[arg(long, value_enum, default_value = "full")]
+    pub augment: Augment,
+    /// Seed of the samples.
+    #[arg(long, default_value = "0")]
+    pub seed: u64,
+    /// What to do with EXIF orientation.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub exif: Exif,
+    /// Threads that load images [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
 }
 
 /// Options of `prepare`.

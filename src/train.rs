@@ -8,7 +8,7 @@ mod progress;
 pub use progress::Progress;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{Basis, DataSet, Loaded, Loader, Stats, prepared};
+use crate::data::{Asked, DataSet, Loaded, Loader, Stats};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
@@ -253,7 +253,16 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = match given {
         Some(stats) if stats.colour.is_some() => stats,
         given => {
-            let measured = measured(run, images, table.image, progress)?;
+            let config = &run.config;
+            let asked = Asked {
+                basis: config.stats,
+                seed: config.seed,
+                size: table.image,
+                exif: config.exif,
+                workers: config.workers,
+            };
+            let (measured, skipped) = asked.stats(&images.train, progress)?;
+            progress.skipped(&skipped);
             // A mean that came with the weights is used as it is; only its colours were not known.
             match given {
                 Some(given) => Stats { colour: measured.colour, ..given },
@@ -264,25 +273,6 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = Stats { mean_crop: run.config.mean_crop, ..stats.with_mean(run.config.mean) };
     run.write_stats(&stats)?;
     Ok(stats)
-}
-
-/// What `--stats` asks for.
-fn measured(run: &Run, images: &Images, size: usize, progress: &mut Progress) -> Result<Stats> {
-    let config = &run.config;
-    if config.stats != Basis::Published
-        && let Some(stats) = prepared::stats(&images.train.root, size)?
-    {
-        return Ok(stats);
-    }
-    let sample = match config.stats {
-        Basis::Published => return Ok(Stats::published(size)),
-        Basis::Full => None,
-        Basis::Sample(images) => Some((images, config.seed)),
-    };
-    let count = |done, all| progress.count("mean image", done, all);
-    let (measured, skipped) = crate::data::measure(&images.train, size, config.exif, config.workers, sample, count)?;
-    progress.skipped(&skipped);
-    Ok(measured)
 }
 
 /// What the run begins with: the weights it names, scaled to its dropout, or random values.

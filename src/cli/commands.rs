@@ -2,9 +2,9 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, prepare, train,
+    UseArgs, data, loader, prepare, train,
 };
-use crate::data::{DataSet, Split};
+use crate::data::{DataSet, Split, Stats};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
@@ -15,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan, solo};
+use crate::{bench, check, filters, gpu, plan, solo};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -29,6 +29,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(args) => evaluate(&args)?,
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Data(args) => data::run(&args)?,
         Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
@@ -80,7 +81,7 @@ fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSe
 /// Trained weights on their machine, for use.
 struct Loaded {
     machine: Machine,
-    stats: Arc<data::Stats>,
+    stats: Arc<Stats>,
     classes: Vec<String>,
 }
 

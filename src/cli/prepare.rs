@@ -4,7 +4,7 @@ use super::PrepareArgs;
 use super::commands::{say, workers};
 use crate::data::prepared::{Form, MANIFEST, Manifest, SKIPPED, Settings};
 use crate::data::source::{self, Options};
-use crate::data::{DataSet, Decoding, Split};
+use crate::data::{Colour, DataSet, Decoding, Split};
 use crate::error::Error;
 use crate::prepare::{self, Work};
 use crate::train::Progress;
@@ -95,14 +95,20 @@ fn words(out: &Path, manifest: &Manifest) -> String {
     if let Some(stats) = &manifest.stats {
         let [r, g, b] = stats.mean;
         text += &format!("mean R {r:.2}  G {g:.2}  B {b:.2}\n");
-        text += "component      stdev  R       G       B         ILSVRC's\n";
-        for i in 0..3 {
-            let of = |colour: &crate::data::Colour| {
-                let [r, g, b] = colour.components[i];
-                format!("{:7.2}  {r:7.4} {g:7.4} {b:7.4}", colour.stdev[i])
-            };
-            text += &format!("{}            {}  {}\n", i + 1, of(&stats.components), of(&stats.published));
-        }
+        text += &components(&stats.components);
     }
     text + &out.display().to_string()
+}
+
+/// The components of colour beside ILSVRC's published ones, a line each.
+pub(super) fn components(own: &Colour) -> String {
+    let mut text = "component    stdev  R       G       B          ILSVRC: stdev  R       G       B\n".to_owned();
+    for i in 0..3 {
+        let of = |colour: &Colour| {
+            let [r, g, b] = colour.components[i];
+            format!("{:7.2}  {r:7.4} {g:7.4} {b:7.4}", colour.stdev[i])
+        };
+        text += &format!("{:<9}  {}         {}\n", i + 1, of(own), of(&Colour::PUBLISHED));
+    }
+    text
 }

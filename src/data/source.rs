@@ -18,9 +18,10 @@ mod parquet;
 mod webdataset;
 
 pub(in crate::data) use folder::read_file;
+pub(in crate::data) use index::cache_folder;
 
 use crate::data::augment::{Purpose, random};
-use crate::data::decode::{Decoder, Exif, Square, SquareRef};
+use crate::data::decode::{self, Decoder, Exif, Square, SquareRef};
 use crate::error::{Error, Result};
 use find::Found;
 use rand::seq::SliceRandom;
@@ -255,15 +256,9 @@ impl DataSet {
         Ok(self)
     }
 
-    /// The same images, read and decoded each time.
-    pub fn uncached(mut self) -> Self {
-        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
-        self
-    }
-
     /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
     /// `seed`, as its share rounded, but never all.
-    fn part(mut self, split: Split, fraction: f64, seed: u64) -> Self {
+    fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
         let mut held_out = vec![false; self.len()];
         let mut first = 0;
         for class in self.labels.chunk_by(|a, b| a == b) {
@@ -278,6 +273,12 @@ impl DataSet {
         self.places = kept.iter().map(|&n| self.places[n]).collect();
         self.labels = kept.iter().map(|&n| self.labels[n]).collect();
         self.split = split;
+        self
+    }
+
+    /// The same images, read and decoded each time.
+    pub fn uncached(mut self) -> Self {
+        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
         self
     }
 
@@ -369,7 +370,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::Image`] where it cannot be read or decoded.
-    pub fn region<'a>(
+    pub fn part<'a>(
         &'a self,
         number: usize,
         size: usize,
@@ -379,6 +380,17 @@ impl DataSet {
         let stored = self.read(number, &mut reader.file)?;
         let part = reader.decoder.part(stored, size, None, choose);
         part.map(|square| Held::Reader(square.into())).map_err(|why| self.unreadable(number, why))
+    }
+
+    /// Width and height of image `number` in pixels, as it is stored; only its header is looked at.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where it cannot be read.
+    pub fn dimensions(&self, number: usize, reader: &mut Reader) -> Result<(u32, u32)> {
+        match self.read(number, &mut reader.file)? {
+            Stored::File(bytes) => decode::dimensions(bytes).map_err(|why| self.unreadable(number, why)),
+            Stored::Square { size, .. } => Ok((size as u32, size as u32)),
+        }
     }
 
     fn unreadable(&self, number: usize, why: String) -> Error {
@@ -404,7 +416,7 @@ pub fn open(source: &Path, split: Split, options: &Options, watch: &mut dyn Watc
     let mut set = found.open(source, opened, options, watch)?;
     set.has_splits = has_splits;
     if let Some(fraction) = held_out {
-        set = set.part(split, fraction, options.seed);
+        set = set.held_out(split, fraction, options.seed);
     }
     watch.note(&format!(
         "{}: {}, {} {} images of {} classes",
@@ -432,7 +444,7 @@ fn shortened(names: &[String]) -> String {
 }
 
 /// FNV-1a, 64 bits: written to a run's folder, so it must not change with the standard library.
-struct Fnv(u64);
+pub(in crate::data) struct Fnv(pub u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -442,7 +454,7 @@ impl Default for Fnv {
 
 impl Fnv {
     /// Mixes in a field and its length.
-    fn field(&mut self, bytes: &[u8]) {
+    pub fn field(&mut self, bytes: &[u8]) {
         for &byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
