@@ -5,6 +5,7 @@ mod data;
 mod loader;
 mod prepare;
 mod train;
+mod tune;
 
 use crate::alexnet::TABLES;
 use crate::data::prepared::{Form, Subsampling};
@@ -56,6 +57,9 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Compare every kernel with the CPU reference on this machine's adapters; the first thing a bug report holds.
     Check(CheckArgs),
+    /// Measure which variant of each product is fastest on this machine's adapters: `train`, `eval`, `predict` and
+    /// `bench` then run it.
+    Tune(TuneArgs),
     /// Measure speed.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -166,6 +170,9 @@ pub struct TrainArgs {
     /// What to do with EXIF orientation [default: apply].
     #[arg(long, value_enum)]
     pub exif: Option<Exif>,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
 }
 
 /// What `eval` and `predict` share.
@@ -189,6 +196,9 @@ pub struct UseArgs {
     /// What to do with EXIF orientation.
     #[arg(long, value_enum, default_value = "apply")]
     pub exif: Exif,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
 }
 
 /// Options of `eval`.
@@ -347,6 +357,55 @@ pub struct CheckArgs {
     pub adapters: Option<String>,
 }
 
+/// Which variants of the kernels run.
+#[derive(Args, Debug)]
+pub struct KernelArgs {
+    /// Folder of what `alexnet tune` measured [default: alexnet in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Only kernels that compute each product as it is defined, in f32.
+    #[arg(long)]
+    pub exact: bool,
+}
+
+impl KernelArgs {
+    fn how<'a>(&'a self, adapters: Option<&'a str>) -> crate::tune::How<'a> {
+        crate::tune::How { cache: self.cache.as_deref(), exact: self.exact, adapters }
+    }
+}
+
+/// Options of `tune`.
+#[derive(Args, Debug)]
+pub struct TuneArgs {
+    /// The network.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Micro-batches a step.
+    #[arg(long, default_value = "1", value_parser = count())]
+    pub accumulate: usize,
+    /// Classes [default: 1000; tiny: 10].
+    #[arg(long, value_parser = count())]
+    pub classes: Option<usize>,
+    /// Adapters by index or part of a name.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+    /// Minutes after which it stops; the same command goes on.
+    #[arg(long, default_value = "15", value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+    pub budget: f64,
+    /// Folder of the measurements [default: alexnet in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Measure nothing; show what was measured and why each variant was chosen.
+    #[arg(long, conflicts_with = "again")]
+    pub show: bool,
+    /// Measure anew what was measured before.
+    #[arg(long)]
+    pub again: bool,
+}
+
 /// What `bench` measures.
 #[derive(Subcommand, Debug)]
 pub enum BenchCommand {
@@ -367,6 +426,9 @@ pub enum BenchCommand {
         /// Adapters by index or part of a name.
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
+        /// Which kernels.
+        #[command(flatten)]
+        kernels: KernelArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -385,6 +447,9 @@ pub enum BenchCommand {
         /// Adapters by index or part of a name [default: the best].
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
+        /// Which kernels.
+        #[command(flatten)]
+        kernels: KernelArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -485,6 +550,10 @@ fn count() -> impl TypedValueParser<Value = usize> {
 
 fn not_negative(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|n| (0.0..=f64::from(f32::MAX)).contains(n)).ok_or("expected a number of 0 or more".into())
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|m| (0.0..=1e6).contains(m)).ok_or("expected minutes, a number of 0 or more".into())
 }
 
 fn below_one(text: &str) -> Result<f64, String> {

@@ -21,6 +21,7 @@
 //! - [`products`]: the three products of a convolution, by family of kernels
 //! - [`gpu`]: adapters, shaders, tensors, recorded programs
 //! - [`machine`]: ★ both columns on their adapters, the exchange, one step
+//! - [`mod@tune`]: which variants run, by measurement
 //!
 //! **From steps to a run**
 //! - [`schedule`]: the learning rate over a run
@@ -68,6 +69,7 @@ pub mod shape;
 pub mod solo;
 pub mod synth;
 pub mod train;
+pub mod tune;
 pub mod weights;
 
 pub use error::{Error, Result};

@@ -7,7 +7,7 @@ use crate::gpu::{Device, Program, Recorder, SHADERS, Tensor};
 use crate::layers::{self, Io, Sgd};
 use crate::net::Net;
 use crate::plan;
-use crate::products::Scratch;
+use crate::products::{self, Product, Scratch, Window};
 use crate::random;
 use crate::shape::Shape;
 use std::sync::Arc;
@@ -52,7 +52,8 @@ pub struct Solo {
     pub x: Tensor,
     /// `[C, H, W, batch]`; x itself for layers in place.
     pub y: Tensor,
-    dy: Tensor,
+    /// `[C, H, W, batch]`
+    pub dy: Tensor,
     /// `[C, H, W, batch]`; dy itself where the backward pass is in place.
     pub dx: Tensor,
     saved: Tensor,
@@ -71,7 +72,14 @@ impl Solo {
     /// # Errors
     /// The layer's window does not fit, or the device was lost.
     pub fn new(device: &Arc<Device>, case: &Case) -> Result<Self> {
-        let batch = case.images.next_multiple_of(device.profile.family.images());
+        Self::with_batch(device, case, case.images.next_multiple_of(device.profile.family.images()))
+    }
+
+    /// Like [`Solo::new`], with the images padded to `batch`.
+    ///
+    /// # Errors
+    /// The layer's window does not fit, or the device was lost.
+    pub fn with_batch(device: &Arc<Device>, case: &Case, batch: usize) -> Result<Self> {
         let y_shape = case.layer.output(case.x).ok_or_else(|| Error::Shape {
             row: case.name.clone(),
             why: format!("its window does not fit {}", case.x),
@@ -150,6 +158,29 @@ impl Solo {
     pub fn backward(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
         layers::backward(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        rec.finish()
+    }
+
+    /// One product of a convolution or fully connected layer, in the variant and with the scratch memory of `device`,
+    /// which must be this one with whatever profile.
+    pub fn product(&self, device: &Device, product: Product) -> Program {
+        let window = Window::of(&self.case.layer, self.case.x, self.y_shape, self.batch);
+        let scratch = Scratch::new(device, products::needs(&device.profile, &window));
+        let mut rec = Recorder::new(device, &self.step);
+        let [weight, bias] = &self.parameters[..] else {
+            unreachable!("a layer with products has a weight and a bias")
+        };
+        match product {
+            Product::Forward => {
+                products::forward(&mut rec, &scratch, &window, &self.x, &weight.weight, &bias.weight, &self.y);
+            }
+            Product::BackwardData => {
+                products::backward_data(&mut rec, &scratch, &window, &self.dy, &weight.weight, &self.dx);
+            }
+            Product::BackwardWeight => {
+                products::backward_weight(&mut rec, &scratch, &window, &self.dy, &self.x, &weight.gradient);
+            }
+        }
         rec.finish()
     }
 

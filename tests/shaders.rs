@@ -4,6 +4,7 @@ mod common;
 
 use alexnet::alexnet::TABLES;
 use alexnet::cases;
+use alexnet::check;
 use alexnet::column::StepUniform;
 use alexnet::gpu::{SHADERS, assemble};
 use alexnet::net::Net;
@@ -57,10 +58,9 @@ fn every_shader_translates() {
                 texts.extend(program.kernels().map(|(name, text)| (text.to_owned(), name)));
             }
         };
-        for family in Family::all(&device.profile) {
-            let device = device.with_family(family);
-            for case in cases::odd() {
-                collect(&Solo::new(&device, &case).unwrap());
+        for round in check::rounds(&device) {
+            for case in &round.cases {
+                collect(&Solo::new(&round.device, case).unwrap());
             }
         }
         for table in TABLES {

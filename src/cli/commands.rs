@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, data, loader, prepare, train,
+    UseArgs, data, loader, prepare, train, tune,
 };
 use crate::data::{DataSet, Split, Stats};
 use crate::error::Error;
@@ -35,11 +35,15 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,
         Command::Check(args) => return check_kernels(&args),
+        Command::Tune(args) => return tune::run(&args),
         Command::Bench(args) => measure(args)?,
         Command::Shader(args) => print_shader(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// What a shell expects after Ctrl-C.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// A result on stdout. A reader that has gone, as `head` does, is no failure.
 pub(super) fn say(text: &str) -> Result<()> {
@@ -91,6 +95,8 @@ fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize
     let stats = Arc::new(weights.needed_stats(table)?);
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
+    let kernels = how.kernels.how(how.adapters.as_deref());
+    let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, |note| eprintln!("{note}"))?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes })
@@ -224,7 +230,7 @@ fn adapters() -> Result<()> {
 }
 
 /// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
-fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
+pub(super) fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
     let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
     Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
 }
@@ -266,19 +272,25 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net, batch, accumulate, steps, adapters, json } => {
+        BenchCommand::Step { net, batch, accumulate, steps, adapters, kernels, json } => {
             let devices = gpu::select(adapters.as_deref(), net.columns)?;
             let images = batch.unwrap_or(recipe::defaults(net).batch);
-            let report = bench::step(&of_default_classes(net, None)?, &devices, images, accumulate, steps)?;
+            let net = of_default_classes(net, None)?;
+            let how = kernels.how(adapters.as_deref());
+            let devices = crate::tune::apply(&net, &devices, images, accumulate, how, |note| eprintln!("{note}"))?;
+            let report = bench::step(&net, &devices, images, accumulate, steps)?;
             say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
         }
-        BenchCommand::Kernels { net, batch, repeats, adapters, json } => {
+        BenchCommand::Kernels { net, batch, repeats, adapters, kernels, json } => {
             let mut said = Ok(());
-            for device in gpu::select(adapters.as_deref(), net.columns)? {
+            let devices = gpu::select(adapters.as_deref(), net.columns)?;
+            let net = of_default_classes(net, None)?;
+            let how = kernels.how(adapters.as_deref());
+            for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
                 if !json {
                     say(&device.describe())?;
                 }
-                bench::kernels(&of_default_classes(net, None)?, &device, batch, repeats, |report| {
+                bench::kernels(&net, &device, batch, repeats, |report| {
                     if said.is_ok() {
                         let json = json.then(|| serde_json::to_string(report));
                         said = json

@@ -2,10 +2,10 @@
 //! measurement that was kept, or its images.
 
 use crate::data::decode::{Decoding, Exif};
+use crate::data::prepared;
 use crate::data::skip::Skipped;
 use crate::data::source::{DataSet, Fnv, Reader, Watch, cache_folder};
 use crate::data::stats::{Stats, measure};
-use crate::data::prepared;
 use crate::error::Result;
 use crate::weights::Weights;
 use std::fmt;

@@ -5,6 +5,7 @@ use super::{Device, Tensor, Texture};
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use wgpu::util::DeviceExt as _;
 
 /// What a kernel's variable is bound to.
 #[derive(Clone, Copy)]
@@ -13,6 +14,8 @@ pub enum Bind<'a> {
     Tensor(&'a Tensor),
     /// A storage texture to read.
     Texture(&'a Texture),
+    /// A uniform of four numbers, for what differs between dispatches of one kernel.
+    Numbers([u32; 4]),
 }
 
 impl Bind<'_> {
@@ -20,7 +23,7 @@ impl Bind<'_> {
     fn bytes(&self) -> u64 {
         match self {
             Self::Tensor(tensor) => tensor.bytes(),
-            Self::Texture(_) => 0,
+            Self::Texture(_) | Self::Numbers(_) => 0,
         }
     }
 }
@@ -34,6 +37,12 @@ impl<'a> From<&'a Tensor> for Bind<'a> {
 impl<'a> From<&'a Texture> for Bind<'a> {
     fn from(texture: &'a Texture) -> Self {
         Self::Texture(texture)
+    }
+}
+
+impl From<[u32; 4]> for Bind<'_> {
+    fn from(numbers: [u32; 4]) -> Self {
+        Self::Numbers(numbers)
     }
 }
 
@@ -158,6 +167,9 @@ impl Program {
     }
 }
 
+/// An elementwise kernel has about this many workgroups at least.
+const WORKGROUPS: u32 = 32;
+
 /// Records commands into a [`Program`].
 pub struct Recorder<'a> {
     /// The device the program will run on.
@@ -189,6 +201,13 @@ impl<'a> Recorder<'a> {
             let known = || kernel.bindings.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
             assert!(kernel.bindings.iter().any(|b| b.name == *wanted), "{name} binds {}, not {wanted}", known());
         }
+        let numbers: Vec<_> = binds
+            .iter()
+            .filter_map(|(name, bind)| match bind {
+                Bind::Numbers(numbers) => Some((*name, self.uniform(name, numbers))),
+                _ => None,
+            })
+            .collect();
         let entries: Vec<_> = kernel
             .bindings
             .iter()
@@ -197,6 +216,10 @@ impl<'a> Recorder<'a> {
                 let resource = match found {
                     None if binding.name == "step" => self.step.as_entire_binding(),
                     None => panic!("{name}: nothing is bound to {}", binding.name),
+                    Some(Bind::Numbers(_)) => {
+                        let (_, buffer) = numbers.iter().find(|(n, _)| *n == binding.name).expect("made above");
+                        buffer.as_entire_binding()
+                    }
                     Some(Bind::Texture(texture)) => wgpu::BindingResource::TextureView(&texture.view),
                     Some(Bind::Tensor(tensor)) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &tensor.buffer,
@@ -221,6 +244,15 @@ impl<'a> Recorder<'a> {
         self.program.commands.push(Command::Dispatch { kernel, group, size, bytes });
     }
 
+    /// A buffer that holds `numbers` from the start.
+    fn uniform(&self, label: &str, numbers: &[u32; 4]) -> wgpu::Buffer {
+        self.device.raw.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some(label),
+            contents: bytemuck::cast_slice(numbers),
+            usage: wgpu::BufferUsages::UNIFORM,
+        })
+    }
+
     /// Records an elementwise kernel over `items` items (`shaders/shared/each.wgsl`).
     pub fn each<'b>(
         &mut self,
@@ -233,8 +265,10 @@ impl<'a> Recorder<'a> {
         let mut all = consts.to_vec();
         all.push(("ITEMS", items.into()));
         all.push(("WORKGROUP", profile.workgroup.into()));
-        all.push(("PER_THREAD", profile.per_thread.into()));
-        let groups = items.div_ceil((profile.workgroup * profile.per_thread) as usize) as u32;
+        // Few items are spread over many workgroups all the same, so that no core waits for the last one.
+        let per_thread = (items / (profile.workgroup * WORKGROUPS) as usize).clamp(1, profile.per_thread as usize);
+        all.push(("PER_THREAD", per_thread.into()));
+        let groups = items.div_ceil(profile.workgroup as usize * per_thread) as u32;
         let size = grid(groups, profile.max_groups);
         self.dispatch(name, &all, binds, size);
     }
