@@ -1,4 +1,4 @@
-//! Rates of a training step and of each kernel. Random input; every layer and the update are included.
+//! Rates of a training step, of each kernel and of the exchange. Random input; every layer and the update are included.
 
 use crate::cases::{self, Case};
 use crate::check;
@@ -6,15 +6,19 @@ use crate::data::{Batch, Pixels};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::layer::Layer;
-use crate::machine::{Machine, Settings};
+use crate::machine::{Machine, Outcome, Settings};
 use crate::net::Net;
 use crate::random;
 use crate::recipe::{self, Figures, Init};
 use crate::solo::Solo;
+use crate::trace::Span;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
+
+mod exchange;
+pub use exchange::{ExchangeReport, exchange};
 
 /// A training step's rate.
 #[derive(Clone, Debug, Serialize)]
@@ -37,12 +41,14 @@ pub struct StepReport {
     pub fastest: f64,
     /// Seconds of the slowest step.
     pub slowest: f64,
-    /// Seconds of the median step spent in kernels and their submission.
-    pub compute: f64,
-    /// Seconds of the median step spent in exchanges between columns.
+    /// Seconds a step the host carried data between devices, most of it while they computed.
     pub exchange: f64,
-    /// Seconds a step waited for data; the input is ready, so none.
-    pub waiting: f64,
+    /// Seconds a step the host recorded commands, the next step's while this one ran.
+    pub recording: f64,
+    /// Seconds a step the host handed commands to the driver; a software adapter's may compute meanwhile.
+    pub submitting: f64,
+    /// Bytes each adapter holds; nothing more is allocated once the first step begins.
+    pub bytes: Vec<u64>,
     /// Seconds from the start to the end of the first step.
     pub first_step: f64,
 }
@@ -50,19 +56,23 @@ pub struct StepReport {
 impl fmt::Display for StepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}, batch {}, {} steps timed", self.net, self.batch, self.steps)?;
-        for (adapter, kernels) in self.adapters.iter().zip(&self.kernels) {
-            writeln!(f, "{adapter}, {kernels} kernels")?;
+        for ((adapter, kernels), bytes) in self.adapters.iter().zip(&self.kernels).zip(&self.bytes) {
+            writeln!(f, "{adapter}, {kernels} kernels, {} MiB", bytes >> 20)?;
         }
         writeln!(
             f,
-            "{:.1} images/s: {:.1} ms a step ({:.1} to {:.1}), compute {:.1}, exchange {:.1}, waiting for data {:.1}",
+            "{:.1} images/s: {:.1} ms a step ({:.1} to {:.1})",
             self.images_per_second,
             self.seconds * 1e3,
             self.fastest * 1e3,
             self.slowest * 1e3,
-            self.compute * 1e3,
+        )?;
+        writeln!(
+            f,
+            "host: recording {:.1} ms a step, submitting {:.1}, carrying between adapters {:.1}",
+            self.recording * 1e3,
+            self.submitting * 1e3,
             self.exchange * 1e3,
-            self.waiting * 1e3
         )?;
         write!(f, "first step after {:.1} s", self.first_step)
     }
@@ -98,11 +108,19 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Times `steps` training steps of `net`.
+/// Times `steps` training steps of `net`, each begun before the one before it is finished, as in training. With `trace`,
+/// also what ran when during one step more.
 ///
 /// # Errors
 /// As [`Machine::new`] and [`Machine::step`].
-pub fn step(net: &Net, devices: &[Arc<Device>], images: usize, accumulate: usize, steps: usize) -> Result<StepReport> {
+pub fn step(
+    net: &Net,
+    devices: &[Arc<Device>],
+    images: usize,
+    accumulate: usize,
+    steps: usize,
+    trace: bool,
+) -> Result<(StepReport, Vec<Span>)> {
     let start = Instant::now();
     let recipe = recipe::defaults(net.table);
     let settings = Settings {
@@ -120,17 +138,23 @@ pub fn step(net: &Net, devices: &[Arc<Device>], images: usize, accumulate: usize
     let rate = 1e-5;
     machine.step(&batch, 1, rate)?;
     let first_step = start.elapsed().as_secs_f64();
-    machine.step(&batch, 2, rate)?;
+    let mut last = machine.step(&batch, 2, rate)?.ended;
     let mut seconds = Vec::with_capacity(steps);
-    let mut exchange = Vec::with_capacity(steps);
-    for step in 0..steps {
-        let start = Instant::now();
-        let outcome = machine.step(&batch, step as u64 + 3, rate)?;
-        seconds.push(start.elapsed().as_secs_f64());
-        exchange.push(outcome.exchange);
+    let mut outcomes = Vec::with_capacity(steps);
+    machine.begin(&batch, 3, rate)?;
+    for step in 0..steps as u64 {
+        if step + 1 < steps as u64 {
+            machine.begin(&batch, step + 4, rate)?;
+        }
+        let outcome = machine.finish()?;
+        seconds.push((outcome.ended - last).as_secs_f64());
+        last = outcome.ended;
+        outcomes.push(outcome);
     }
-    let (middle, exchange) = (median(seconds.clone()), median(exchange));
-    Ok(StepReport {
+    let spans = if trace { machine.trace(&batch, steps as u64 + 3, rate)?.1 } else { Vec::new() };
+    let middle = median(seconds.clone());
+    let of = |part: fn(&Outcome) -> f64| median(outcomes.iter().map(part).collect());
+    let report = StepReport {
         net: net.table.name.to_owned(),
         batch: images,
         adapters: devices.iter().map(|d| d.describe()).collect(),
@@ -140,11 +164,13 @@ pub fn step(net: &Net, devices: &[Arc<Device>], images: usize, accumulate: usize
         seconds: middle,
         fastest: seconds.iter().copied().fold(f64::INFINITY, f64::min),
         slowest: seconds.iter().copied().fold(0.0, f64::max),
-        compute: middle - exchange,
-        exchange,
-        waiting: 0.0,
+        exchange: of(|outcome| outcome.exchange),
+        recording: of(|outcome| outcome.host.recording),
+        submitting: of(|outcome| outcome.host.submitting),
+        bytes: (0..devices.len()).map(|device| machine.plan().bytes(device)).collect(),
         first_step,
-    })
+    };
+    Ok((report, spans))
 }
 
 /// One kernel of one row.

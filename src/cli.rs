@@ -347,6 +347,16 @@ pub struct DescribeArgs {
     /// Adapters by index or part of a name.
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+    /// How a step's cost grows with batch, image size, classes and the link between two adapters: the plan's counts over
+    /// measured rates.
+    #[arg(long)]
+    pub growth: bool,
+    /// Rate of the products in --growth, in GFLOP/s [default: llvmpipe's on two cores].
+    #[arg(long, default_value = "50", requires = "growth", value_parser = above_zero, allow_negative_numbers = true)]
+    pub gflops: f64,
+    /// Rate of the other passes in --growth, in GB/s read and written [default: llvmpipe's on two cores].
+    #[arg(long, default_value = "10", requires = "growth", value_parser = above_zero, allow_negative_numbers = true)]
+    pub gigabytes: f64,
 }
 
 /// Options of `check`.
@@ -409,7 +419,7 @@ pub struct TuneArgs {
 /// What `bench` measures.
 #[derive(Subcommand, Debug)]
 pub enum BenchCommand {
-    /// Whole training steps on random input: images a second, split into compute, exchange and waiting.
+    /// Whole training steps on random input: images a second, and what the host does meanwhile.
     Step {
         /// The network.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
@@ -429,6 +439,28 @@ pub enum BenchCommand {
         /// Which kernels.
         #[command(flatten)]
         kernels: KernelArgs,
+        /// Note when each adapter, link and host thread worked in one step more: a printed timeline, and FILE in
+        /// Chrome's trace event format (chrome://tracing, ui.perfetto.dev).
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
+    Exchange {
+        /// The network.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Images a step [default: the network's own].
+        #[arg(long, value_parser = count())]
+        batch: Option<usize>,
+        /// Times each transfer is run; the median counts.
+        #[arg(long, default_value = "20", value_parser = count())]
+        repeats: usize,
+        /// The two adapters, by index or part of a name; 0,0 is two devices on one.
+        #[arg(long, value_name = "LIST", default_value = "0,1")]
+        adapters: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -554,6 +586,10 @@ fn not_negative(text: &str) -> Result<f64, String> {
 
 fn minutes(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|m| (0.0..=1e6).contains(m)).ok_or("expected minutes, a number of 0 or more".into())
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or("expected a number above 0".into())
 }
 
 fn below_one(text: &str) -> Result<f64, String> {

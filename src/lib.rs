@@ -36,7 +36,7 @@
 //! **Trust**
 //! - [`mod@reference`]: the mathematics in f64, as plain loops over the table
 //! - [`cases`], [`solo`], [`check`]: every kernel at odd sizes against the reference
-//! - [`mod@bench`]: rates of steps and kernels
+//! - [`mod@bench`], [`trace`]: rates of steps and kernels; what ran when
 
 pub mod alexnet;
 pub mod bench;
@@ -68,6 +68,7 @@ pub mod schedule;
 pub mod shape;
 pub mod solo;
 pub mod synth;
+pub mod trace;
 pub mod train;
 pub mod tune;
 pub mod weights;

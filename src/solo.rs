@@ -22,12 +22,8 @@ pub fn values(salt: u32, len: usize) -> Vec<f32> {
 
 /// The buffer of a step's uniforms.
 pub fn step_uniform(device: &Device) -> wgpu::Buffer {
-    device.raw.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("step"),
-        size: size_of::<StepUniform>() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    device.buffer("step", size_of::<StepUniform>() as u64, usage)
 }
 
 /// A case on a device: x, dy, weights and labels are fixed pseudo-random values.
@@ -56,7 +52,7 @@ pub struct Solo {
     pub dy: Tensor,
     /// `[C, H, W, batch]`; dy itself where the backward pass is in place.
     pub dx: Tensor,
-    saved: Tensor,
+    saved: Option<Tensor>,
     /// Weight, bias.
     pub parameters: Vec<Parameter>,
     labels: Tensor,
@@ -112,7 +108,7 @@ impl Solo {
             y,
             dy,
             dx,
-            saved: zeros("saved", y_shape.len() * batch),
+            saved: layers::saved(&case.layer, y_shape.len() * batch).map(|len| zeros("saved", len)),
             parameters: parameter_values.iter().map(parameter).collect(),
             labels,
             scores: zeros("scores", 2 * batch),
@@ -138,7 +134,7 @@ impl Solo {
             batch: self.batch,
             x: self.x.clone(),
             y: self.y.clone(),
-            saved: Some(self.saved.clone()),
+            saved: self.saved.clone(),
             parameters: &self.parameters,
             scratch: &self.scratch,
             labels: &self.labels,
@@ -157,7 +153,8 @@ impl Solo {
     /// The layer backward, dx included.
     pub fn backward(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
-        layers::backward(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        layers::backward_data(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        layers::backward_weights(&mut rec, &self.io(), &self.dy);
         rec.finish()
     }
 

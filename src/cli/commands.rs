@@ -15,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, filters, gpu, plan, solo};
+use crate::{bench, check, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -245,6 +245,13 @@ fn print_shader(args: &ShaderArgs) -> Result<()> {
 fn describe(args: &DescribeArgs) -> Result<()> {
     let net = of_default_classes(args.net, args.classes)?;
     let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    if args.growth {
+        let rates = plan::Rates { gflops: args.gflops, gigabytes: args.gigabytes };
+        let found = args.adapters.is_some() || !gpu::list().is_empty();
+        let devices = if found { gpu::select(args.adapters.as_deref(), 2)? } else { Vec::new() };
+        let profile = devices.first().map_or_else(Profile::webgpu, |device| device.profile.clone());
+        return say(&plan::growth(args.net, net.classes, batch, &profile, rates)?);
+    }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
         return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
@@ -272,14 +279,20 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net, batch, accumulate, steps, adapters, kernels, json } => {
+        BenchCommand::Step { net, batch, accumulate, steps, adapters, kernels, trace: file, json } => {
             let devices = gpu::select(adapters.as_deref(), net.columns)?;
             let images = batch.unwrap_or(recipe::defaults(net).batch);
             let net = of_default_classes(net, None)?;
             let how = kernels.how(adapters.as_deref());
             let devices = crate::tune::apply(&net, &devices, images, accumulate, how, |note| eprintln!("{note}"))?;
-            let report = bench::step(&net, &devices, images, accumulate, steps)?;
-            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
+            let (report, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })?;
+            let Some(file) = file else { return Ok(()) };
+            trace::write(&spans, &file)?;
+            if !json {
+                say(&trace::timeline(&spans))?;
+            }
+            Ok(())
         }
         BenchCommand::Kernels { net, batch, repeats, adapters, kernels, json } => {
             let mut said = Ok(());
@@ -300,6 +313,26 @@ fn measure(command: BenchCommand) -> Result<()> {
                     }
                 })?;
             }
+            said
+        }
+        BenchCommand::Exchange { net, batch, repeats, adapters, json } => {
+            let devices = gpu::select(Some(&adapters), 2)?;
+            let [first, second] = &devices[..] else {
+                let why = format!("--adapters {adapters}: an exchange is between two; name two adapters, or one twice");
+                return Err(Error::Usage(why).into());
+            };
+            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let mut said = Ok(());
+            if !json {
+                say(&format!("{}\n{}", first.describe(), second.describe()))?;
+            }
+            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |report| {
+                let json = json.then(|| serde_json::to_string(report));
+                let line = json.unwrap_or_else(|| Ok(report.to_string()));
+                if said.is_ok() {
+                    said = line.map_err(Into::into).and_then(|line| say(&line));
+                }
+            })?;
             said
         }
         BenchCommand::Loader { data, net, workers: option, json } => {

@@ -1,6 +1,7 @@
 //! Adapters: listing, choosing, opening.
 
 use super::kernel::Pipelines;
+use super::{Account, Timeline};
 use crate::error::{Error, Result};
 use crate::products::{Choices, Family, Product, Variant, Window};
 use std::collections::HashMap;
@@ -294,6 +295,10 @@ pub struct Device {
     pub(super) pipelines: Pipelines,
     choice: String,
     fault: Arc<Mutex<Option<Fault>>>,
+    /// What it was asked for.
+    pub account: Account,
+    /// When it ran what, while a trace is made.
+    pub timeline: Timeline,
 }
 
 enum Fault {
@@ -306,7 +311,7 @@ enum Fault {
 impl Device {
     fn open(row: &AdapterRow, limits: wgpu::Limits, choice: String) -> Result<Arc<Self>> {
         let wanted = Features::SUBGROUP | Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
-        let features = row.features & wanted;
+        let features = row.features & (wanted | Features::TIMESTAMP_QUERY);
         let request = row.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("alexnet"),
             required_features: features,
@@ -345,6 +350,8 @@ impl Device {
             pipelines: Mutex::new(HashMap::new()),
             choice,
             fault,
+            account: Account::default(),
+            timeline: Timeline::default(),
         }))
     }
 
@@ -369,6 +376,8 @@ impl Device {
             pipelines: Mutex::new(HashMap::new()),
             choice: self.choice.clone(),
             fault: Arc::clone(&self.fault),
+            account: Account::default(),
+            timeline: Timeline::default(),
         })
     }
 
@@ -427,7 +436,19 @@ impl Device {
     /// # Panics
     /// On a call that wgpu's validation refused: a bug of this project.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.raw.poll(wgpu::PollType::wait_indefinitely());
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// Waits for one submission and those before it, as [`Device::wait`] does for all.
+    ///
+    /// # Errors
+    /// The device was lost, or ran out of memory.
+    pub fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+    }
+
+    fn poll(&self, until: wgpu::PollType) -> Result<()> {
+        let polled = self.raw.poll(until);
         match self.fault.lock().expect("no holder panics").take() {
             Some(Fault::Lost(why)) => Err(Error::DeviceLost(format!("{}: {why}", self.describe()))),
             Some(Fault::OutOfMemory(why)) => Err(Error::OutOfMemory(format!("{}: {why}", self.describe()))),

@@ -19,7 +19,7 @@ macro_rules! shaders {
 shaders! {
     "image/arrange" "image/views"
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
-    "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_weight" "lanes/unpack_weight"
+    "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose" "lanes/product" "lanes/product_weight"
     "winograd/input" "winograd/output" "winograd/weight" "winograd/output_adjoint" "winograd/weight_adjoint" "winograd/transpose"
     "relu/forward" "relu/backward"
@@ -218,6 +218,7 @@ impl Device {
                 wgpu::ShaderRuntimeChecks::unchecked(),
             )
         };
+        self.account.make(0);
         let pipeline = self.raw.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name),
             layout: None,

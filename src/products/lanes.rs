@@ -48,6 +48,16 @@ fn is_packed(window: &Window) -> bool {
     window.x.h * window.x.w * window.kernel == 1 && window.x.c.is_multiple_of(4)
 }
 
+/// Whether the forward product loads rows of windows where it would load input maps.
+fn is_few(form: Form, window: &Window) -> bool {
+    c4(window) == 1 && window.kernel > 1 && window.kernel.div_ceil(4) <= form.lanes
+}
+
+/// Values of the weights packed by rows of windows.
+fn packed_rows(window: &Window) -> usize {
+    window.y.c * window.x.c * window.kernel * window.kernel.next_multiple_of(4)
+}
+
 /// (output pixels a slice, slices) of the weight gradient with `rows` × `out` results.
 fn slices(form: Form, rows: usize, out: usize, pixels: usize) -> (usize, usize) {
     let groups = rows.div_ceil(form.maps) * out.div_ceil(4 * form.lanes);
@@ -60,8 +70,12 @@ pub(super) fn needs(form: Form, product: Product, window: &Window) -> Needs {
     let y = window.y.len() * window.batch;
     if product != Product::BackwardWeight {
         // The last workgroup's rows reach past the last map.
-        let other = packed(window) / window.y.c * window.y.c.next_multiple_of(form.maps.max(form.lanes));
-        let packed = if is_packed(window) { 0 } else { packed(window) };
+        let values = match product {
+            Product::Forward if is_few(form, window) => packed_rows(window),
+            _ => packed(window),
+        };
+        let other = values / window.y.c * window.y.c.next_multiple_of(form.maps.max(form.lanes));
+        let packed = if is_packed(window) { 0 } else { values };
         return Needs { packed, images: if product == Product::Forward { x } else { y }, other, ..Needs::default() };
     }
     if is_packed(window) {
@@ -115,13 +129,21 @@ pub(super) fn forward(
     y: &Tensor,
 ) {
     let (images, other) = scratch.textures();
-    load_weights(rec, scratch, window, w);
+    let few = is_few(form, window);
+    if few {
+        let packed = scratch.packed.slice(0..packed_rows(window));
+        let binds = [("w", w.into()), ("packed", (&packed).into())];
+        rec.each("lanes/pack_rows", packed.len / 4, &[("KERNEL", window.kernel.into())], &binds);
+        rec.load(&packed, other);
+    } else {
+        load_weights(rec, scratch, window, w);
+    }
     rec.load(x, images);
     let mut consts = consts(window, form);
     consts.push(("CHUNK", form.chunk(c4(window)).into()));
     let size = [window.pixels() * (window.batch / 4 / form.lanes), window.y.c.div_ceil(form.maps), 1].map(|s| s as u32);
     let binds = [("x", images.into()), ("w", other.into()), ("b", b.into()), ("y", y.into())];
-    let kernel = if c4(window) == 1 && window.kernel > 1 { "lanes/forward_few" } else { "lanes/forward" };
+    let kernel = if few { "lanes/forward_few" } else { "lanes/forward" };
     rec.dispatch(kernel, &consts, &binds, size);
 }
 
