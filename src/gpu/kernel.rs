@@ -17,7 +17,7 @@ macro_rules! shaders {
 }
 
 shaders! {
-    "image/arrange"
+    "image/arrange" "image/views"
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
     "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose" "lanes/product" "lanes/product_weight"
