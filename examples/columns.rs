@@ -36,6 +36,8 @@ fn print(net: &Net, plan: &Plan) {
             Phase::Gather { before } => ("gather", crossing(net, *before, plan.images, "column 2 to column 1")),
             // The adjoint of the gather: the gradients go back the way the outputs came.
             Phase::Scatter { before } => ("scatter", crossing(net, *before, plan.images, "column 1 to column 2")),
+            Phase::Weights(rows) => ("weights", format!("{}: their gradients", names(net, rows))),
+            Phase::Add { before } => ("add", format!("what arrived above {}", net.rows[*before].name)),
             Phase::Update => ("update", "each column its own parameters: none ever crosses".to_owned()),
         };
         println!("  {word:<8}  {what}");

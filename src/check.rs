@@ -1,4 +1,4 @@
-//! Every kernel × case × tile against the CPU reference, on the user's adapter: the first thing a bug report holds.
+//! Every kernel × case × variant against the CPU reference, on the user's adapter: the first thing a bug report holds.
 
 use crate::cases::{self, Case};
 use crate::column::{Parameter, RESULTS, StepUniform, ViewUniform};
@@ -7,40 +7,46 @@ use crate::error::Result;
 use crate::gpu::{Device, Recorder, Tensor};
 use crate::layer::Layer;
 use crate::layers::{self, Sgd};
-use crate::products::Family;
+use crate::products::{Choices, Product, Window};
 use crate::random::{self, Draw};
 use crate::reference::{self, Context, Values};
 use crate::solo::{Solo, step_uniform, values};
 use std::fmt;
 use std::sync::Arc;
 
-/// Largest normalised mean squared error: the kernels compute in f32, whose own rounding gives about 1e-13.
+/// Largest normalised mean squared error of a kernel that computes in f32 what is defined: rounding gives about 1e-13.
+/// Variants of products have limits of their own, [`crate::products::Variant::tolerance`].
 pub const LIMIT: f64 = 1e-10;
 
 /// One kernel's result beside the reference's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
-    /// The family of kernels and its tile.
-    pub family: String,
+    /// The variant of the product, elsewhere the family of kernels.
+    pub variant: String,
     /// Name of the case.
     pub case: String,
     /// `y`, `dx`, `dw`, `db`, …
     pub what: &'static str,
     /// Σ (kernel − reference)² / Σ reference².
     pub error: f64,
+    /// The largest error allowed.
+    pub limit: f64,
+    /// What the driver refused, where the case did not run at all.
+    pub fault: Option<String>,
 }
 
 impl Checked {
-    /// Whether the error is within [`LIMIT`]; NaN is not.
+    /// Whether the error is within the limit; NaN is not.
     pub fn passed(&self) -> bool {
-        self.error <= LIMIT
+        self.error <= self.limit
     }
 }
 
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.passed() { "ok" } else { "WRONG" };
-        write!(f, "{:<5} {:<9.1e} {:<24} {:<28} {}", verdict, self.error, self.family, self.case, self.what)
+        write!(f, "{:<5} {:<9.1e} {:<24} {:<28} {}", verdict, self.error, self.variant, self.case, self.what)?;
+        self.fault.as_ref().map_or(Ok(()), |fault| write!(f, ": {fault}"))
     }
 }
 
@@ -102,8 +108,20 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
         solo.parameter_values.iter().map(|p| p.iter().copied().map(f64::from).collect()).collect();
     let y = reference::forward(&case.layer, &x, &params, &context);
     let gradients = reference::backward(&case.layer, &x, &y, &dy, &params, &context);
+    let window = window(device, case);
     let mut add = |what, error| {
-        all.push(Checked { family: device.profile.family.to_string(), case: case.name.clone(), what, error });
+        let product = match what {
+            "y" => Some(Product::Forward),
+            "dx" => Some(Product::BackwardData),
+            "dw" => Some(Product::BackwardWeight),
+            _ => None,
+        };
+        let variant = window.zip(product).map(|(window, product)| device.profile.variant(product, &window));
+        let (variant, limit) = match variant {
+            Some(variant) => (variant.to_string(), variant.tolerance()),
+            None => (device.profile.family.to_string(), LIMIT),
+        };
+        all.push(Checked { variant, case: case.name.clone(), what, error, limit, fault: None });
     };
     add(if train { "y" } else { "y in use" }, nmse(&y_found, &y.data));
     add(if train { "dx" } else { "dx in use" }, nmse(&dx_found, &gradients.dx.data));
@@ -138,7 +156,8 @@ fn sums(y: &Values, labels: &[u32]) -> [f64; 3] {
 pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     let mut all = Vec::new();
     let mut add = |case: &str, what, error| {
-        all.push(Checked { family: device.profile.family.to_string(), case: case.to_owned(), what, error });
+        let variant = device.profile.family.to_string();
+        all.push(Checked { variant, case: case.to_owned(), what, error, limit: LIMIT, fault: None });
     };
     let step = step_uniform(device);
     let tensor = |salt: u32, len: usize| {
@@ -221,7 +240,70 @@ fn crops(device: &Arc<Device>, step: &wgpu::Buffer, images: usize) -> Result<(Ve
     Ok((image.read(device)?, (0..len * batch).map(place).collect()))
 }
 
-/// Every case on every family and tile `device` can run; `each` sees each result as it comes. Whether all passed.
+/// A device and the cases to run on it.
+pub struct Round {
+    /// The adapter with the variants of this round.
+    pub device: Arc<Device>,
+    /// Every case in a family's first round, later those with a variant that has not run.
+    pub cases: Vec<Case>,
+}
+
+/// Rounds in which every case of [`cases::odd`] runs every variant of its products that `device` can run: in round k of
+/// a family each product runs its k-th variant.
+pub fn rounds(device: &Arc<Device>) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    for family in device.profile.family.all() {
+        let device = device.with_family(family);
+        for k in 0.. {
+            let mut choices = Choices::default();
+            let mut all = cases::odd();
+            all.retain(|case| {
+                let Some(window) = window(&device, case) else { return k == 0 };
+                let mut is_new = k == 0;
+                for product in Product::ALL {
+                    let variants = family.variants(product, &window);
+                    is_new |= k < variants.len();
+                    choices.set(product, &window, variants[k.min(variants.len() - 1)]);
+                }
+                is_new
+            });
+            if all.is_empty() {
+                break;
+            }
+            rounds.push(Round { device: device.with_choices(choices), cases: all });
+        }
+    }
+    rounds
+}
+
+/// The window of the products of `case`, where it has any.
+fn window(device: &Device, case: &Case) -> Option<Window> {
+    let batch = case.images.next_multiple_of(device.profile.family.images());
+    let y = case.layer.output(case.x)?;
+    matches!(case.layer, Layer::Conv(_) | Layer::Full(_)).then(|| Window::of(&case.layer, case.x, y, batch))
+}
+
+/// Like [`run`], but where the driver refuses kernels of the case, that is the result.
+///
+/// # Errors
+/// The device was lost.
+pub fn attempt(device: &Arc<Device>, case: &Case) -> Result<Vec<Checked>> {
+    let refused = match device.attempt(|| run(device, case))? {
+        Ok(results) => return Ok(results),
+        Err(refused) => refused,
+    };
+    // Which of the case's kernels it was is not known.
+    let mut variants: Vec<_> = match window(device, case) {
+        Some(window) => Product::ALL.map(|product| device.profile.variant(product, &window).to_string()).to_vec(),
+        None => vec![device.profile.family.to_string()],
+    };
+    variants.dedup();
+    let fault = Some(format!("does not run here: {}", refused.trim()));
+    let (variant, case) = (variants.join(" or "), case.name.clone());
+    Ok(vec![Checked { variant, case, what: "all of it", error: f64::NAN, limit: LIMIT, fault }])
+}
+
+/// Every case on every variant `device` can run, those that the driver refuses named and passed over; `each` sees each result as it comes. Whether all passed.
 ///
 /// # Errors
 /// The device was lost.
@@ -233,12 +315,14 @@ pub fn all(device: &Arc<Device>, mut each: impl FnMut(&Checked)) -> Result<bool>
             each(&checked);
         }
     };
-    for family in Family::all(&device.profile) {
-        let device = device.with_family(family);
-        for case in cases::odd() {
-            report(run(&device, &case)?);
+    let mut family = None;
+    for Round { device, cases } in rounds(device) {
+        for case in cases {
+            report(attempt(&device, &case)?);
         }
-        report(run_others(&device)?);
+        if family.replace(device.profile.family) != Some(device.profile.family) {
+            report(run_others(&device)?);
+        }
     }
     Ok(passed)
 }

@@ -4,11 +4,12 @@ mod commands;
 mod data;
 mod loader;
 mod prepare;
+mod report;
 mod train;
+mod tune;
 
 use crate::alexnet::TABLES;
-use crate::data::prepared::{Form, Subsampling};
-use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split};
+use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
 use crate::recipe::Figures;
@@ -21,6 +22,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 pub use commands::run;
+pub use data::{DataArgs, SourceArgs};
+pub use prepare::PrepareArgs;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -40,12 +43,12 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Measure the error of trained weights on the validation images of a source.
     Eval(EvalArgs),
-    /// Say what a source of images is, how many it holds of each class, and whether it is whole.
-    Data(DataArgs),
     /// Name the most probable classes of images.
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Say what a source holds and draw what the network will see of it.
+    Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
     Prepare(PrepareArgs),
     /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
@@ -56,32 +59,14 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Compare every kernel with the CPU reference on this machine's adapters; the first thing a bug report holds.
     Check(CheckArgs),
+    /// Measure which variant of each product is fastest on this machine's adapters: `train`, `eval`, `predict` and
+    /// `bench` then run it.
+    Tune(TuneArgs),
     /// Measure speed.
     #[command(subcommand)]
     Bench(BenchCommand),
     /// Print the WGSL that runs.
     Shader(ShaderArgs),
-}
-
-/// What can be said about a source of images beside its name.
-#[derive(Args, Clone, Debug, Default)]
-pub struct SourceArgs {
-    /// Hold out this part of the training images as validation images, drawn by --seed; 0: none.
-    #[arg(long, value_name = "PART", value_parser = below_one, allow_negative_numbers = true)]
-    pub val_fraction: Option<f64>,
-    /// WebDataset: the integer in a sample's .json that is its class [default: label].
-    #[arg(long, value_name = "KEY")]
-    pub label_key: Option<String>,
-    /// The classes in the order of their numbers, where labels are numbers: a JSON list, or a name a line.
-    #[arg(long, value_name = "FILE")]
-    pub classes: Option<PathBuf>,
-}
-
-impl SourceArgs {
-    fn options(&self, seed: u64) -> Options {
-        let Self { val_fraction, label_key, classes } = self.clone();
-        Options { val_fraction, seed, label_key, classes }
-    }
 }
 
 /// Options of `train`. What is left out follows the network's own recipe, or the run that is resumed.
@@ -193,6 +178,9 @@ pub struct TrainArgs {
     /// What to do with EXIF orientation [default: apply].
     #[arg(long, value_enum)]
     pub exif: Option<Exif>,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
 }
 
 /// What `eval` and `predict` share.
@@ -216,6 +204,9 @@ pub struct UseArgs {
     /// What to do with EXIF orientation.
     #[arg(long, value_enum, default_value = "apply")]
     pub exif: Exif,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
 }
 
 /// Options of `eval`.
@@ -240,26 +231,6 @@ pub struct EvalArgs {
     /// How.
     #[command(flatten)]
     pub how: UseArgs,
-}
-
-/// Options of `data`.
-#[derive(Args, Debug)]
-pub struct DataArgs {
-    /// The images.
-    #[arg(value_name = "SOURCE")]
-    pub data: PathBuf,
-    /// Which of its images.
-    #[arg(long, value_enum, default_value = "val")]
-    pub split: Split,
-    /// The source.
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// Seed of --val-fraction, as in training.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Compare ILSVRC's archives with the published MD5 sums.
-    #[arg(long)]
-    pub verify: bool,
 }
 
 /// Options of `predict`.
@@ -289,52 +260,6 @@ pub struct FiltersArgs {
     /// The network, for weights that do not name it.
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
-}
-
-/// Options of `prepare`.
-#[derive(Args, Debug)]
-pub struct PrepareArgs {
-    /// The images, or with --verify alone a prepared set.
-    pub source: PathBuf,
-    /// Another source of the validation images.
-    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
-    pub val: Option<PathBuf>,
-    /// The source.
-    #[command(flatten)]
-    pub said: SourceArgs,
-    /// Seed of --val-fraction.
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
-    /// Folder to write, new or empty.
-    #[arg(required_unless_present = "verify")]
-    pub out: Option<PathBuf>,
-    /// The network whose image size counts.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
-    /// Side of the squares in pixels [default: 256; the network's own].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1 << 14).map(|n| n as usize))]
-    pub size: Option<usize>,
-    /// How squares are stored.
-    #[arg(long, value_enum, default_value = "raw")]
-    pub form: Form,
-    /// Quality of JPEGs, 1 to 100.
-    #[arg(long, default_value = "90", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub quality: u8,
-    /// Resolution of the colours of JPEGs.
-    #[arg(long, value_enum, default_value = "4:2:0")]
-    pub subsampling: Subsampling,
-    /// Images a shard.
-    #[arg(long, value_name = "IMAGES", default_value = "4096", value_parser = count())]
-    pub shard: usize,
-    /// What to do with EXIF orientation.
-    #[arg(long, value_enum, default_value = "apply")]
-    pub exif: Exif,
-    /// Threads that load images; the result does not depend on it [default: one a core].
-    #[arg(long, value_parser = count())]
-    pub workers: Option<usize>,
-    /// Read everything again and compare it with its checksums.
-    #[arg(long)]
-    pub verify: bool,
 }
 
 /// Options of `synth`.
@@ -374,6 +299,16 @@ pub struct DescribeArgs {
     /// Adapters by index or part of a name.
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+    /// How a step's cost grows with batch, image size, classes and the link between two adapters: the plan's counts over
+    /// measured rates.
+    #[arg(long)]
+    pub growth: bool,
+    /// Rate of the products in --growth, in GFLOP/s [default: llvmpipe's on two cores].
+    #[arg(long, default_value = "50", requires = "growth", value_parser = above_zero, allow_negative_numbers = true)]
+    pub gflops: f64,
+    /// Rate of the other passes in --growth, in GB/s read and written [default: llvmpipe's on two cores].
+    #[arg(long, default_value = "10", requires = "growth", value_parser = above_zero, allow_negative_numbers = true)]
+    pub gigabytes: f64,
 }
 
 /// Options of `check`.
@@ -384,17 +319,66 @@ pub struct CheckArgs {
     pub adapters: Option<String>,
 }
 
+/// Which variants of the kernels run.
+#[derive(Args, Debug)]
+pub struct KernelArgs {
+    /// Folder of what `alexnet tune` measured [default: alexnet in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Only kernels that compute each product as it is defined, in f32.
+    #[arg(long)]
+    pub exact: bool,
+}
+
+impl KernelArgs {
+    fn how<'a>(&'a self, adapters: Option<&'a str>) -> crate::tune::How<'a> {
+        crate::tune::How { cache: self.cache.as_deref(), exact: self.exact, adapters }
+    }
+}
+
+/// Options of `tune`.
+#[derive(Args, Debug)]
+pub struct TuneArgs {
+    /// The network.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Micro-batches a step.
+    #[arg(long, default_value = "1", value_parser = count())]
+    pub accumulate: usize,
+    /// Classes [default: 1000; tiny: 10].
+    #[arg(long, value_parser = count())]
+    pub classes: Option<usize>,
+    /// Adapters by index or part of a name.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+    /// Minutes after which it stops; the same command goes on.
+    #[arg(long, default_value = "15", value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+    pub budget: f64,
+    /// Folder of the measurements [default: alexnet in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Measure nothing; show what was measured and why each variant was chosen.
+    #[arg(long, conflicts_with = "again")]
+    pub show: bool,
+    /// Measure anew what was measured before.
+    #[arg(long)]
+    pub again: bool,
+}
+
 /// What `bench` measures.
 #[derive(Subcommand, Debug)]
 pub enum BenchCommand {
-    /// Whole training steps on random input: images a second, split into compute, exchange and waiting.
+    /// Whole training steps on random input: images a second, and what the host does meanwhile.
     Step {
-        /// The network.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
-        /// Images a step [default: the network's own].
-        #[arg(long, value_parser = count())]
-        batch: Option<usize>,
+        /// Networks, separated by commas.
+        #[arg(long, default_value = "alexnet", value_parser = tables(), value_delimiter = ',', value_name = "LIST")]
+        net: Vec<&'static Table>,
+        /// Images a step, one number or several separated by commas [default: the network's own].
+        #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
+        batch: Vec<usize>,
         /// Micro-batches a step.
         #[arg(long, default_value = "1", value_parser = count())]
         accumulate: usize,
@@ -404,11 +388,40 @@ pub enum BenchCommand {
         /// Adapters by index or part of a name.
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
+        /// Which kernels.
+        #[command(flatten)]
+        kernels: KernelArgs,
+        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
+        /// Note when each adapter, link and host thread worked in one step more: a printed timeline, and FILE in
+        /// Chrome's trace event format (chrome://tracing, ui.perfetto.dev).
+        #[arg(long, value_name = "FILE")]
+        trace: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Single kernels of every row, each checked against the CPU reference first; a JSON line each.
+    /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
+    Exchange {
+        /// The network.
+        #[arg(long, default_value = "alexnet", value_parser = tables())]
+        net: &'static Table,
+        /// Images a step [default: the network's own].
+        #[arg(long, value_parser = count())]
+        batch: Option<usize>,
+        /// Times each transfer is run; the median counts.
+        #[arg(long, default_value = "20", value_parser = count())]
+        repeats: usize,
+        /// The two adapters, by index or part of a name; 0,0 is two devices on one.
+        #[arg(long, value_name = "LIST", default_value = "0,1")]
+        adapters: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Single kernels of every row, each checked against the CPU reference first, beside the adapter's own ceiling; a JSON
+    /// line each.
     Kernels {
         /// The network.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
@@ -416,12 +429,21 @@ pub enum BenchCommand {
         /// Images at once.
         #[arg(long, default_value = "32", value_parser = count())]
         batch: usize,
+        /// Only these rows, separated by commas, as in conv2,conv3.
+        #[arg(long, value_delimiter = ',', value_name = "LIST")]
+        row: Vec<String>,
         /// Times each kernel is run; the median counts.
         #[arg(long, default_value = "5", value_parser = count())]
         repeats: usize,
         /// Adapters by index or part of a name [default: the best].
         #[arg(long, value_name = "LIST")]
         adapters: Option<String>,
+        /// Which kernels.
+        #[command(flatten)]
+        kernels: KernelArgs,
+        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -528,6 +550,14 @@ fn count() -> impl TypedValueParser<Value = usize> {
 
 fn not_negative(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|n| (0.0..=f64::from(f32::MAX)).contains(n)).ok_or("expected a number of 0 or more".into())
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|m| (0.0..=1e6).contains(m)).ok_or("expected minutes, a number of 0 or more".into())
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or("expected a number above 0".into())
 }
 
 fn below_one(text: &str) -> Result<f64, String> {

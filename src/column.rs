@@ -1,12 +1,13 @@
 //! One column: its parameters and activations on its device, and its programs, recorded once.
 
 use crate::data::augment::View;
-use crate::gpu::{Device, Program, Recorder, Tensor};
+use crate::gpu::{Device, Program, Recorder, Tensor, Upload};
 use crate::layers::{self, Io, Sgd};
 use crate::net::Net;
-use crate::plan::{ColumnPlan, Phase, Place, Plan};
+use crate::plan::{ColumnPlan, DevicePlan, Phase, Place, Plan, RowPlan};
 use crate::products::Scratch;
 use crate::recipe::{self, Figures};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The uniform every kernel of a step may read: `Step` of `shaders/shared/step.wgsl`, field by field.
@@ -72,7 +73,9 @@ impl From<&View> for ViewUniform {
 pub struct Shared {
     /// The device all of it lies on.
     pub device: Arc<Device>,
-    /// `[N, 3, side, side]`, or crops as bytes, `[N, side, side, 3]`: as the batch has them.
+    /// Where tensors of a step lie, by lifetime.
+    memory: Vec<Tensor>,
+    /// `[N, 3, side, side]`, or crops as bytes, `[N, side, side, 3]`, as the batch has them; dead once arranged.
     pub pixels: Tensor,
     /// `[N]` [`ViewUniform`], of crops.
     pub views: Tensor,
@@ -82,22 +85,36 @@ pub struct Shared {
     image: Tensor,
     /// `[N]`, u32.
     pub labels: Tensor,
+    /// Through which pixels, labels and every column's uniforms reach the device.
+    pub upload: Upload,
     scratch: Scratch,
 }
 
 impl Shared {
     /// Allocates what device `index` of `plan` shares.
     pub fn new(net: &Net, device: &Arc<Device>, plan: &Plan, index: usize) -> Self {
+        let DevicePlan { buffers, pixels, image } = &plan.devices[index];
+        let memory: Vec<_> = buffers.iter().map(|&len| Tensor::zeros(device, "memory", len)).collect();
         Self {
-            pixels: Tensor::zeros(device, "pixels", plan.image),
+            pixels: at(&memory, *pixels),
+            image: at(&memory, *image),
+            memory,
             views: Tensor::zeros(device, "views", plan.batch * size_of::<ViewUniform>() / 4),
             mean: Tensor::zeros(device, "mean", 3 * net.table.image * net.table.image),
-            image: Tensor::zeros(device, "image", plan.image),
             labels: Tensor::zeros(device, "labels", plan.batch),
+            upload: Upload::new(
+                device,
+                (4 * (plan.image + plan.batch) + plan.on(index).count() * size_of::<StepUniform>()) as u64,
+            ),
             scratch: Scratch::new(device, plan.needs(index)),
             device: Arc::clone(device),
         }
     }
+}
+
+/// The tensor at `place`.
+fn at(memory: &[Tensor], place: Place) -> Tensor {
+    memory[place.buffer].slice(place.offset..place.offset + place.len)
 }
 
 /// A learnable tensor of one column.
@@ -122,6 +139,8 @@ pub struct Cut {
     pub input_gradient: Option<Tensor>,
     /// Where the gradient of `output` belongs.
     pub output_gradient: Tensor,
+    /// Where another column's share arrives; `output_gradient` itself where this column has none of its own.
+    incoming: Tensor,
     /// Adds what arrived to `output_gradient`; empty where this column has no share of its own.
     add: Program,
 }
@@ -156,9 +175,9 @@ pub struct Column {
     /// Per segment.
     forward: Vec<Program>,
     backward: Vec<Program>,
+    weights: Vec<Program>,
     update: Program,
     cuts: Vec<Cut>,
-    incoming: Tensor,
 }
 
 /// Allocations and extents a recording refers to.
@@ -167,7 +186,6 @@ struct Recording<'a> {
     plan: &'a Plan,
     column: &'a ColumnPlan,
     shared: &'a Shared,
-    activations: Vec<Tensor>,
     parameters: &'a [Vec<Parameter>],
     results: &'a Tensor,
     scores: Tensor,
@@ -175,19 +193,16 @@ struct Recording<'a> {
 
 impl Recording<'_> {
     fn at(&self, place: Place) -> Tensor {
-        match place {
-            Place::Image => self.shared.image.clone(),
-            Place::Buffer { buffer, offset, len } => self.activations[buffer].slice(offset..offset + len),
-        }
+        at(&self.shared.memory, place)
     }
 
-    fn holds(&self, row: usize) -> bool {
-        self.column.rows[row].is_some()
+    /// These rows, where the column holds them.
+    fn held(&self, rows: impl Iterator<Item = usize>) -> impl Iterator<Item = (usize, &RowPlan)> {
+        rows.filter_map(|row| Some((row, self.column.rows[row].as_ref()?)))
     }
 
     /// What row `row` computes on.
-    fn io(&self, row: usize) -> Io<'_> {
-        let place = self.column.rows[row].as_ref().expect("the column holds the row");
+    fn io(&self, row: usize, place: &RowPlan) -> Io<'_> {
         Io {
             row,
             layer: &self.net.rows[row].layer,
@@ -196,7 +211,7 @@ impl Recording<'_> {
             batch: self.plan.batch,
             x: self.at(place.x),
             y: self.at(place.y),
-            saved: place.saved.map(|buffer| self.activations[buffer].clone()),
+            saved: place.saved.map(|saved| self.at(saved)),
             parameters: &self.parameters[row],
             scratch: &self.shared.scratch,
             labels: &self.shared.labels,
@@ -211,21 +226,15 @@ impl Column {
     pub fn new(net: &Net, plan: &Plan, index: usize, shared: &Shared, update: Update) -> Self {
         let device = Arc::clone(&shared.device);
         let column = &plan.columns[index];
-        let step = device.raw.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("step"),
-            size: size_of::<StepUniform>() as u64,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let step = device.buffer("step", size_of::<StepUniform>() as u64, usage);
         let parameters = allocate_parameters(net, column, &device);
         let results = Tensor::zeros(&device, "results", RESULTS);
-        let incoming = Tensor::zeros(&device, "incoming", column.incoming.max(4));
         let recording = Recording {
             net,
             plan,
             column,
             shared,
-            activations: column.buffers.iter().map(|(name, len)| Tensor::zeros(&device, name, *len)).collect(),
             parameters: &parameters,
             results: &results,
             scores: Tensor::zeros(&device, "scores", 2 * plan.batch),
@@ -250,66 +259,45 @@ impl Column {
             .iter()
             .filter_map(|phase| if let Phase::Forward(rows) = phase { Some(rows.clone()) } else { None })
             .collect();
-        let forward = segments
-            .iter()
-            .map(|rows| {
-                let mut rec = recorder();
-                for row in rows.clone().filter(|&row| recording.holds(row)) {
-                    layers::forward(&mut rec, &recording.io(row));
-                }
-                rec.finish()
-            })
-            .collect();
-
-        // From the loss down, gradients of activations alternate between two buffers.
-        let gradients = ["gradient a", "gradient b"].map(|name| Tensor::zeros(&device, name, column.gradient.max(4)));
-        let mut turn = 0;
-        let mut below: Option<Tensor> = None;
-        let mut backward = Vec::new();
-        let mut cuts = Vec::new();
-        for rows in segments.iter().rev() {
-            let held: Vec<_> = rows.clone().filter(|&row| recording.holds(row)).collect();
+        let record = |rows: &Range<usize>, backward: bool, layer: &dyn Fn(&mut Recorder, &Io, &RowPlan)| {
             let mut rec = recorder();
-            if let Some(&last) = held.last() {
-                let len = net.rows[last].y.len() * plan.batch;
-                let input_gradient = below.take();
-                let part = |whole: &Tensor| whole.slice(index * len..(index + 1) * len);
-                let mut dy = input_gradient.as_ref().map_or_else(|| gradients[turn].slice(0..len), part);
-                if rows.end < net.rows.len() {
-                    let before = rows.end;
-                    let mut add = recorder();
-                    // Where one column alone holds the row below, nothing arrives.
-                    if input_gradient.is_some() && net.columns_of(before) > 1 {
-                        layers::add(&mut add, &incoming.slice(0..len), &dy);
-                    }
-                    cuts.push(Cut {
-                        before,
-                        output: recording.io(last).y,
-                        input: recording.holds(before).then(|| recording.io(before).x),
-                        input_gradient,
-                        output_gradient: dy.clone(),
-                        add: add.finish(),
-                    });
-                }
-                for &row in held.iter().rev() {
-                    let layer = &net.rows[row].layer;
-                    let dx = if row == 0 {
-                        None
-                    } else if layers::backward_in_place(layer) {
-                        Some(dy.clone())
-                    } else {
-                        turn = 1 - turn;
-                        Some(gradients[turn].slice(0..net.rows[row].x.len() * plan.batch))
-                    };
-                    layers::backward(&mut rec, &recording.io(row), &dy, dx.as_ref());
-                    dy = dx.unwrap_or(dy);
-                }
-                below = Some(dy);
+            let mut held: Vec<_> = recording.held(rows.clone()).collect();
+            if backward {
+                held.reverse();
             }
-            backward.push(rec.finish());
-        }
-        backward.reverse();
-        cuts.reverse();
+            held.into_iter().for_each(|(row, place)| layer(&mut rec, &recording.io(row, place), place));
+            rec.finish()
+        };
+        let forward = segments.iter().map(|rows| record(rows, false, &|rec, io, _| layers::forward(rec, io))).collect();
+        let backward = segments.iter().map(|rows| {
+            record(rows, true, &|rec, io, place| {
+                let (dy, dx) = (recording.at(place.dy), place.dx.map(|dx| recording.at(dx)));
+                layers::backward_data(rec, io, &dy, dx.as_ref());
+            })
+        });
+        let backward = backward.collect();
+        let weights = segments.iter().map(|rows| {
+            record(rows, true, &|rec, io, place| layers::backward_weights(rec, io, &recording.at(place.dy)))
+        });
+        let weights = weights.collect();
+        let cuts = column.cuts.iter().map(|cut| {
+            let mut add = recorder();
+            let output_gradient = recording.at(cut.output_gradient);
+            let incoming = cut.incoming.map(|place| recording.at(place));
+            if let Some(incoming) = &incoming {
+                layers::add(&mut add, incoming, &output_gradient);
+            }
+            Cut {
+                before: cut.before,
+                output: recording.at(cut.output),
+                input: cut.input.map(|place| recording.at(place)),
+                input_gradient: cut.input_gradient.map(|place| recording.at(place)),
+                incoming: incoming.unwrap_or_else(|| output_gradient.clone()),
+                output_gradient,
+                add: add.finish(),
+            }
+        });
+        let cuts = cuts.collect();
 
         let mut rec = recorder();
         for tensor in net.tensors() {
@@ -318,7 +306,8 @@ impl Column {
             let sgd = Sgd { momentum: update.momentum, rate, decay: update.decay * decay };
             layers::update(&mut rec, sgd, parameter, &results);
         }
-        let probabilities = (index == 0).then(|| recording.io(net.rows.len() - 1).y);
+        let last = column.rows.last().and_then(Option::as_ref);
+        let probabilities = last.map(|row| recording.at(row.y));
         let update = rec.finish();
         Self {
             index,
@@ -331,16 +320,15 @@ impl Column {
             views,
             forward,
             backward,
+            weights,
             update,
             cuts,
-            incoming,
         }
     }
 
-    /// Queues this step's uniforms, before the programs that read them.
-    pub fn begin(&self, uniform: StepUniform) {
-        let uniform = StepUniform { column: self.index as u32, ..uniform };
-        self.device.queue.write_buffer(&self.step, 0, bytemuck::bytes_of(&uniform));
+    /// Where its step's uniforms lie, a [`StepUniform`].
+    pub fn step(&self) -> &wgpu::Buffer {
+        &self.step
     }
 
     /// Brings the pixels into the order of the device: once per device and micro-batch.
@@ -367,12 +355,20 @@ impl Column {
         self.forward[segment].submit(&self.device)
     }
 
-    /// Runs segment `segment` backward.
+    /// Runs segment `segment` backward, but for the gradients of its parameters.
     ///
     /// # Errors
     /// The device was lost.
     pub fn backward(&self, segment: usize) -> crate::Result<()> {
         self.backward[segment].submit(&self.device)
+    }
+
+    /// The gradients of the parameters of segment `segment`.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn weights(&self, segment: usize) -> crate::Result<()> {
+        self.weights[segment].submit(&self.device)
     }
 
     /// Updates momenta and weights.
@@ -402,9 +398,7 @@ impl Column {
         let owner = to.cut(before)?;
         let len = owner.output.len;
         let part = whole.slice(to.index * len..(to.index + 1) * len);
-        let place =
-            if owner.input_gradient.is_some() { to.incoming.slice(0..len) } else { owner.output_gradient.clone() };
-        Some((part, place))
+        Some((part, owner.incoming.clone()))
     }
 
     /// Adds what arrived in the scatter above row `before`.

@@ -8,6 +8,7 @@
 //! thread timing: the same seed gives the same bytes with any number of workers.
 
 pub mod augment;
+pub mod basis;
 pub mod decode;
 mod jpeg;
 pub mod loader;
@@ -22,12 +23,13 @@ mod turbo;
 pub mod verify;
 
 pub use augment::{Augment, Details, MeanCrop, View, views_of};
+pub use basis::{Asked, Basis};
 pub use decode::{Decoder, Decoding, Exif, Square, SquareRef, load};
 pub use loader::{Evaluation, Loaded, Loader, LoaderSettings, evaluation, steps_per_pass};
 pub use order::{Order, Shuffle};
 pub use skip::Skipped;
 pub use source::{DataSet, Options, Reader, Split, Store, Stored, Watch};
-pub use stats::{Basis, Colour, Mean, Stats, measure};
+pub use stats::{Colour, Mean, Stats, measure};
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,11 +1,17 @@
 //! The machine below the layers: adapters, shaders, tensors, recorded programs.
 
+mod account;
 mod adapter;
 mod kernel;
 mod recorder;
+mod staging;
 mod tensor;
+mod timeline;
 
+pub use account::{Account, HostTime};
 pub use adapter::{AdapterRow, Device, Profile, list, select};
 pub use kernel::{Binding, Const, SHADERS, assemble, reflect};
-pub use recorder::{Bind, Program, Recorder, Staging, Timed, grid};
+pub use recorder::{Bind, Program, Recorder, Timed, grid};
+pub use staging::{Mapping, Staging, Upload};
 pub use tensor::{Tensor, Texture};
+pub use timeline::Timeline;

@@ -10,7 +10,8 @@ mod relu;
 use crate::column::Parameter;
 use crate::gpu::{Const, Recorder, Tensor};
 use crate::layer::Layer;
-use crate::products::Scratch;
+use crate::plan::{Place, RowPlan};
+use crate::products::{self, Scratch, Window};
 use crate::shape::Shape;
 
 /// The tensors of one row in one column, under their mathematical names.
@@ -74,10 +75,32 @@ pub fn forward(rec: &mut Recorder, io: &Io) {
     }
 }
 
-/// Records dx and the gradients of the parameters from dy. The row that reads the image has no dx.
-pub fn backward(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
+/// Values a layer with `len` values of output keeps for its backward pass, beside x and y.
+pub fn saved(layer: &Layer, len: usize) -> Option<usize> {
+    matches!(layer, Layer::MaxPool(_)).then(|| pool::winners(len))
+}
+
+/// What [`backward_data`] of a row touches. A product may read y as well, where it takes in the ReLU above it.
+pub fn touched_backward(layer: &Layer, row: &RowPlan) -> Vec<Place> {
+    let &RowPlan { x, y, saved, dy, dx } = row;
+    let mut touched = match layer {
+        Layer::Conv(_) | Layer::Full(_) if dx.is_none() => return Vec::new(),
+        Layer::Conv(_) | Layer::Full(_) | Layer::Relu => vec![y, dy],
+        Layer::Lrn(_) => vec![x, dy],
+        Layer::MaxPool(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => vec![dy],
+    };
+    touched.extend(saved.into_iter().chain(dx));
+    touched
+}
+
+/// Records dx from dy. The row that reads the image has no dx.
+pub fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
     match (io.layer, dx) {
-        (Layer::Conv(_) | Layer::Full(_), dx) => conv::backward(rec, io, dy, dx),
+        (Layer::Conv(_) | Layer::Full(_), Some(dx)) => {
+            let window = Window::of(io.layer, io.x_shape, io.y_shape, io.batch);
+            products::backward_data(rec, io.scratch, &window, dy, &io.parameters[0].weight, dx);
+        }
+        (Layer::Conv(_) | Layer::Full(_), None) => {}
         (Layer::Relu, _) => relu::backward(rec, io, dy),
         (Layer::Lrn(lrn), _) => lrn::backward(rec, io, lrn, dy),
         (Layer::MaxPool(pool), Some(dx)) => pool::backward(rec, io, pool, dy, dx),
@@ -86,6 +109,13 @@ pub fn backward(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
         (Layer::MaxPool(_) | Layer::SoftmaxLoss, None) => {
             unreachable!("a network begins with a convolution or a fully connected layer")
         }
+    }
+}
+
+/// Records the gradients of the parameters from dy, which [`backward_data`] has left as it came where there are any.
+pub fn backward_weights(rec: &mut Recorder, io: &Io, dy: &Tensor) {
+    if matches!(io.layer, Layer::Conv(_) | Layer::Full(_)) {
+        conv::backward(rec, io, dy, None);
     }
 }
 

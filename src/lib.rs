@@ -21,6 +21,7 @@
 //! - [`products`]: the three products of a convolution, by family of kernels
 //! - [`gpu`]: adapters, shaders, tensors, recorded programs
 //! - [`machine`]: ★ both columns on their adapters, the exchange, one step
+//! - [`mod@tune`]: which variants run, by measurement
 //!
 //! **From steps to a run**
 //! - [`schedule`]: the learning rate over a run
@@ -35,7 +36,7 @@
 //! **Trust**
 //! - [`mod@reference`]: the mathematics in f64, as plain loops over the table
 //! - [`cases`], [`solo`], [`check`]: every kernel at odd sizes against the reference
-//! - [`mod@bench`]: rates of steps and kernels
+//! - [`mod@bench`], [`trace`]: rates of steps and kernels; what ran when
 
 pub mod alexnet;
 pub mod bench;
@@ -69,7 +70,9 @@ pub mod schedule;
 pub mod shape;
 pub mod solo;
 pub mod synth;
+pub mod trace;
 pub mod train;
+pub mod tune;
 pub mod weights;
 
 pub use error::{Error, Result};

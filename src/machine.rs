@@ -1,16 +1,22 @@
 //! A network on its adapters: columns, the exchange between them, and one step of training.
 //!
-//! One loop drives every adapter, with a thread for each device's submissions, so all queues work at the same time; it
-//! waits only where data crosses between devices.
+//! A step is begun, which queues it, and finished, which waits for its results: so the next step's images travel and its
+//! commands are recorded while the adapters compute. `machine/drive.rs` has what happens on each device meanwhile.
 
-use crate::column::{Column, RESULTS, Shared, StepUniform, Update, ViewUniform};
-use crate::data::{Batch, Crops, Pixels, Stats};
+mod drive;
+
+use crate::column::{Column, RESULTS, Shared, StepUniform, Update};
+use crate::data::{Batch, Crops, Pixels, Stats, View};
 use crate::error::{Error, Result};
-use crate::gpu::{Device, Profile, Staging, Tensor};
+use crate::gpu::{Device, HostTime, Mapping, Profile, Staging, Tensor};
 use crate::net::{self, Net};
 use crate::plan::{Phase, Plan};
 use crate::recipe::Figures;
+use crate::trace::{Span, Spans};
+use drive::{Driver, Link};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 /// What does not change between the steps of a run.
@@ -38,7 +44,7 @@ impl Settings {
 }
 
 /// Means over one step's batch, before the update.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     /// Mean log-loss in nats, without decay.
     pub loss: f64,
@@ -46,8 +52,60 @@ pub struct Outcome {
     pub top1_error: f64,
     /// Fraction of the images whose class is not among the five most probable.
     pub top5_error: f64,
-    /// Seconds the host spent carrying data between devices; 0 on one device, where a copy in its queue serves.
+    /// Seconds the host spent carrying data between devices, most of it while they computed; 0 on one device, where a
+    /// copy in its queue serves.
     pub exchange: f64,
+    /// Seconds of the host on every device's commands.
+    pub host: HostTime,
+    /// When the last device had ended the step.
+    pub ended: Instant,
+}
+
+/// Steps that can be begun and not finished: one computes, one is queued.
+pub const AHEAD: usize = 2;
+
+/// A step in the queues.
+struct Pending {
+    step: u64,
+    rate: f32,
+    images: usize,
+    exchange: f64,
+    host: HostTime,
+    /// Waits for the end of the step, because only who waits learns when it was.
+    results: JoinHandle<Result<Results>>,
+}
+
+/// What a step left in each column's results, through the mapped buffers that come back with it.
+struct Results {
+    columns: Vec<(Staging, [f32; RESULTS])>,
+    ended: Instant,
+}
+
+/// Waits for the results of a step, one a column.
+fn wait(sent: Vec<(Arc<Device>, Staging, Mapping)>) -> Result<Results> {
+    let read = |(device, staging, mapping): (Arc<Device>, Staging, Mapping)| {
+        let values =
+            staging.take(&device, mapping, size_of::<[f32; RESULTS]>() as u64, bytemuck::pod_read_unaligned)?;
+        Ok((staging, values))
+    };
+    let columns = sent.into_iter().map(read).collect::<Result<_>>()?;
+    Ok(Results { columns, ended: Instant::now() })
+}
+
+/// The pixels of a micro-batch, as the batch has them.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Floats(&'a [f32]),
+    /// Bytes, and the view of each image.
+    Crops(&'a [u8], &'a [View]),
+}
+
+/// Images of a micro-batch on their way to a device.
+#[derive(Clone, Copy)]
+struct Load<'a> {
+    pixels: Part<'a>,
+    labels: &'a [u32],
+    uniform: StepUniform,
 }
 
 /// A network on its adapters.
@@ -57,11 +115,14 @@ pub struct Machine {
     settings: Settings,
     columns: Vec<Column>,
     shared: Vec<Shared>,
-    /// Per device: through which tensors reach the host.
-    staging: Vec<Staging>,
-    exchange: f64,
     /// Whose mean the devices hold.
     stats: Option<Arc<Stats>>,
+    /// Every direction between two devices.
+    links: Vec<Link>,
+    /// For the results of steps to come, per column.
+    ring: Vec<Vec<Staging>>,
+    pending: VecDeque<Pending>,
+    spans: Spans,
 }
 
 /// Which of a parameter's tensors.
@@ -86,8 +147,13 @@ impl Machine {
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
         let columns: Vec<_> =
             (0..net.table.columns).map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update)).collect();
-        let largest = plan.columns.iter().map(|c| c.incoming).max().unwrap_or(0).max(RESULTS);
-        let staging = devices.iter().map(|device| Staging::new(device, (largest * 4) as u64)).collect();
+        let pairs = (0..devices.len()).flat_map(|from| (0..devices.len()).map(move |to| (from, to)));
+        let links = pairs
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| Link::new(devices, from, to, 4 * plan.crossing() as u64))
+            .collect();
+        let result = |column: &Column| Staging::new(&column.device, column.results.bytes());
+        let ring = (0..AHEAD).map(|_| columns.iter().map(result).collect()).collect();
         for (index, device) in devices.iter().enumerate() {
             device.wait().map_err(|error| match error {
                 Error::OutOfMemory(why) => Error::Limit(format!(
@@ -101,7 +167,8 @@ impl Machine {
                 other => other,
             })?;
         }
-        Ok(Self { net: net.clone(), plan, settings, columns, shared, staging, exchange: 0.0, stats: None })
+        let (pending, spans) = (VecDeque::new(), Spans::off());
+        Ok(Self { net: net.clone(), plan, settings, columns, shared, stats: None, links, ring, pending, spans })
     }
 
     /// The network.
@@ -208,170 +275,77 @@ impl Machine {
     /// images than [`Settings::batch`].
     ///
     /// # Errors
-    /// A NaN or infinity in the loss, a gradient or a weight ([`Error::Diverged`]); a lost device.
+    /// As [`Machine::begin`] and [`Machine::finish`].
     pub fn step(&mut self, batch: &Batch, step: u64, rate: f32) -> Result<Outcome> {
-        self.exchange = 0.0;
-        self.gradients_of(batch, step, rate)?;
-        self.run(&Phase::Update)?;
-        let [loss, top1, top5] = self.results(step, rate)?;
-        let mean = |sum: f32| f64::from(sum) / batch.len() as f64;
-        Ok(Outcome { loss: mean(loss), top1_error: mean(top1), top5_error: mean(top5), exchange: self.exchange })
+        assert!(self.pending.is_empty(), "steps that were begun are finished first");
+        self.begin(batch, step, rate)?;
+        self.finish()
     }
 
-    /// Forward and backward over every micro-batch.
-    fn gradients_of(&mut self, batch: &Batch, step: u64, rate: f32) -> Result<()> {
+    /// Queues a step, as [`Machine::step`], without waiting for its end. At most [`AHEAD`] steps may be begun and not
+    /// finished.
+    ///
+    /// # Errors
+    /// A lost device.
+    pub fn begin(&mut self, batch: &Batch, step: u64, rate: f32) -> Result<()> {
         assert!(!batch.is_empty() && batch.len() <= self.settings.batch, "{} images", batch.len());
-        let phases = self.plan.phases.clone();
+        let stagings = self.ring.pop().expect("a step is finished before a third is begun");
+        let before = self.host();
+        let mut phases = self.plan.phases.clone();
+        // Every micro-batch but the last leaves the update out.
+        let update = phases.pop().filter(|phase| *phase == Phase::Update).expect("a step ends with its update");
+        let mut exchange = 0.0;
+        self.hold_mean(batch);
         for (i, first) in (0..batch.len()).step_by(self.plan.micro).enumerate() {
             let uniform = StepUniform {
                 seed_low: self.settings.seed as u32,
                 seed_high: (self.settings.seed >> 32) as u32,
                 step: step as u32,
-                first: first as u32,
-                total: batch.len() as u32,
                 train: 1,
                 accumulate: u32::from(i > 0),
                 rate,
                 ..StepUniform::default()
             };
-            self.load(batch, first, uniform)?;
-            for phase in phases.iter().filter(|phase| **phase != Phase::Update) {
-                self.run(phase)?;
+            if first + self.plan.micro >= batch.len() {
+                phases.push(update.clone());
             }
+            exchange += self.drive(Some(self.part(batch, first, uniform)), &phases)?;
         }
+        let sent = stagings.into_iter().zip(&self.columns).map(|(staging, column)| {
+            let mapping = staging.send(&column.device, &column.results);
+            (Arc::clone(&column.device), staging, mapping)
+        });
+        let (sent, after) = (sent.collect(), self.host());
+        let results = std::thread::spawn(|| wait(sent));
+        let host = HostTime {
+            recording: after.recording - before.recording,
+            submitting: after.submitting - before.submitting,
+        };
+        self.pending.push_back(Pending { step, rate, images: batch.len(), exchange, host, results });
         Ok(())
     }
 
-    /// Uploads the micro-batch that begins at image `first` and its uniforms.
-    fn load(&mut self, batch: &Batch, first: usize, uniform: StepUniform) -> Result<()> {
-        let images = first..batch.len().min(first + self.plan.micro);
-        let classes = self.net.classes;
-        assert!(batch.labels.iter().all(|&label| (label as usize) < classes), "labels are below {classes}");
-        let uniform = StepUniform { valid: images.len() as u32, ..uniform };
-        for column in &self.columns {
-            column.begin(uniform);
-        }
-        for (device, shared) in self.shared.iter().enumerate() {
-            shared.labels.write(&shared.device, &batch.labels[images.clone()]);
-            let column = &self.columns[self.plan.on(device).next().expect("a column lies on every device").column];
-            match &batch.pixels {
-                Pixels::Floats(values) => {
-                    let len = self.net.rows[0].x.len();
-                    shared.pixels.write(&shared.device, &values[images.start * len..images.end * len]);
-                    column.arrange()?;
-                }
-                Pixels::Crops(crops) => {
-                    let stride = Crops::stride(batch.side);
-                    shared.pixels.write(&shared.device, &crops.rgb[images.start * stride..images.end * stride]);
-                    let views: Vec<_> = crops.views[images.clone()].iter().map(ViewUniform::from).collect();
-                    shared.views.write(&shared.device, &views);
-                    if !self.stats.as_ref().is_some_and(|held| Arc::ptr_eq(held, &crops.stats)) {
-                        assert_eq!(crops.stats.size, self.net.table.image, "side of the mean image");
-                        shared.mean.write(&shared.device, &crops.stats.mean);
-                    }
-                    column.arrange_views()?;
-                }
-            }
-        }
-        if let Pixels::Crops(crops) = &batch.pixels {
-            self.stats = Some(Arc::clone(&crops.stats));
-        }
-        Ok(())
+    /// Steps begun and not finished.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
     }
 
-    /// Runs one phase of the plan on every column.
+    /// Waits for the oldest step that was begun, and not for those after it.
     ///
     /// # Errors
-    /// A device was lost.
-    pub fn run(&mut self, phase: &Phase) -> Result<()> {
-        match phase {
-            Phase::Forward(rows) => {
-                let segment = self.segment(rows.start);
-                self.each_column(|column| column.forward(segment))
-            }
-            Phase::Backward(rows) => {
-                let segment = self.segment(rows.start);
-                self.each_column(|column| column.backward(segment))
-            }
-            Phase::Gather { before } => self.exchange(|from, to| from.gather(*before, to)),
-            Phase::Scatter { before } => {
-                self.exchange(|from, to| from.scatter(*before, to))?;
-                self.each_column(|column| column.add(*before))
-            }
-            Phase::Update => self.each_column(Column::update),
-        }
-    }
-
-    /// Submits the work of every column: one after the other on one device, from a thread each on several, because a
-    /// driver may hold a submission back until the one before it on its queue has ended.
-    fn each_column(&self, submit: impl Fn(&Column) -> Result<()> + Sync) -> Result<()> {
-        if self.shared.len() == 1 {
-            return self.columns.iter().try_for_each(submit);
-        }
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = self.columns.iter().map(|column| scope.spawn(|| submit(column))).collect();
-            threads.into_iter().try_for_each(|thread| thread.join().expect("a submission does not panic"))
-        })
-    }
-
-    /// Number of the segment that begins at `row`.
-    fn segment(&self, row: usize) -> usize {
-        self.plan.phases.iter().filter(|p| matches!(p, Phase::Forward(rows) if rows.start < row)).count()
-    }
-
-    /// Moves, for every ordered pair of columns, what `part` names: (tensor of the sender, place at the receiver). On one
-    /// device that is a copy in its queue; between two, the host waits for both and carries the bytes.
-    fn exchange(&mut self, part: impl Fn(&Column, &Column) -> Option<(Tensor, Tensor)>) -> Result<()> {
-        let mut staged = Vec::new();
-        for from in &self.columns {
-            for to in self.columns.iter().filter(|to| to.index != from.index) {
-                let Some((tensor, place)) = part(from, to) else { continue };
-                let mut encoder = from.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                if Arc::ptr_eq(&from.device, &to.device) {
-                    let (source, target) = (&tensor.buffer, &place.buffer);
-                    encoder.copy_buffer_to_buffer(source, tensor.offset, target, place.offset, tensor.bytes());
-                    from.device.queue.submit([encoder.finish()]);
-                } else {
-                    staged.push((from, to, tensor, place));
-                }
-            }
-        }
-        if staged.is_empty() {
-            return Ok(());
-        }
-        // What was computed before is not the exchange's time.
-        for shared in &self.shared {
-            shared.device.wait()?;
-        }
-        let start = Instant::now();
-        let mut requests = Vec::with_capacity(staged.len());
-        for (from, _, tensor, _) in &staged {
-            let staging = &mut self.staging[self.plan.placement[from.index]];
-            let mut encoder = from.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            staging.copy_from(&mut encoder, tensor);
-            from.device.queue.submit([encoder.finish()]);
-            requests.push(staging.request());
-        }
-        for ((from, to, _, place), request) in staged.iter().zip(requests) {
-            let staging = &self.staging[self.plan.placement[from.index]];
-            staging.finish(&from.device, request, |bytes| {
-                to.device.queue.write_buffer(&place.buffer, place.offset, bytes);
-            })?;
-        }
-        self.exchange += start.elapsed().as_secs_f64();
-        Ok(())
-    }
-
-    /// Sums of the step: loss, top-1 and top-5 error. Waits for the step's end on every device.
-    fn results(&mut self, step: u64, rate: f32) -> Result<[f32; 3]> {
+    /// A NaN or infinity in the step's loss, a gradient or a weight ([`Error::Diverged`], which names the step; steps
+    /// begun after it are dropped); a lost device.
+    ///
+    /// # Panics
+    /// No step was begun.
+    pub fn finish(&mut self) -> Result<Outcome> {
+        let Pending { step, rate, images, exchange, host, results } =
+            self.pending.pop_front().expect("a step was begun");
+        let Results { columns, ended } = results.join().expect("waiting does not panic")?;
+        let (stagings, read): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        self.ring.push(stagings);
         let mut sums = [0.0; 3];
-        for column in &self.columns {
-            let staging = &mut self.staging[self.plan.placement[column.index]];
-            let mut encoder = column.device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            staging.copy_from(&mut encoder, &column.results);
-            column.device.queue.submit([encoder.finish()]);
-            let mut values = [0.0f32; RESULTS];
-            staging.read(&column.device, |bytes| values.copy_from_slice(bytemuck::cast_slice(bytes)))?;
+        for (column, values) in self.columns.iter().zip(read) {
             if column.probabilities.is_some() {
                 sums = [values[0], values[1], values[2]];
             }
@@ -381,11 +355,123 @@ impl Machine {
                 bits if bits & 1 != 0 => "a gradient",
                 _ => "a weight",
             };
+            while !self.pending.is_empty() {
+                // They began from these weights: what they find says nothing new.
+                let _ = self.finish();
+            }
             return Err(Error::Diverged(format!(
                 "{found} became NaN or infinite at step {step}, rate {rate:e}; a lower --lr may help"
             )));
         }
-        Ok(sums)
+        let [loss, top1_error, top5_error] = sums.map(|sum| f64::from(sum) / images as f64);
+        Ok(Outcome { loss, top1_error, top5_error, exchange, host, ended })
+    }
+
+    /// One step, as [`Machine::step`], and what ran when during it. Adapters without timestamps have no row.
+    ///
+    /// # Errors
+    /// As [`Machine::step`].
+    pub fn trace(&mut self, batch: &Batch, step: u64, rate: f32) -> Result<(Outcome, Vec<Span>)> {
+        let origin = Instant::now();
+        self.spans = Spans::since(origin);
+        for shared in &self.shared {
+            shared.device.begin_timeline();
+        }
+        let outcome = self.step(batch, step, rate)?;
+        let mut spans = std::mem::replace(&mut self.spans, Spans::off()).finish();
+        for (i, shared) in self.shared.iter().enumerate() {
+            let stamps = shared.device.end_timeline(origin)?;
+            let row = format!("adapter {i}");
+            spans.extend(stamps.into_iter().map(|(name, start, end)| Span { row: row.clone(), name, start, end }));
+        }
+        Ok((outcome, spans))
+    }
+
+    /// Seconds of the host on every device's commands, since the devices were opened.
+    fn host(&self) -> HostTime {
+        let all = self.shared.iter().map(|shared| shared.device.account.host());
+        all.fold(HostTime::default(), |sum, host| HostTime {
+            recording: sum.recording + host.recording,
+            submitting: sum.submitting + host.submitting,
+        })
+    }
+
+    /// Brings the mean of a batch of crops to every device, unless it is there.
+    fn hold_mean(&mut self, batch: &Batch) {
+        let Pixels::Crops(crops) = &batch.pixels else { return };
+        if !self.stats.as_ref().is_some_and(|held| Arc::ptr_eq(held, &crops.stats)) {
+            assert_eq!(crops.stats.size, self.net.table.image, "side of the mean image");
+            self.shared.iter().for_each(|shared| shared.mean.write(&shared.device, &crops.stats.mean));
+            self.stats = Some(Arc::clone(&crops.stats));
+        }
+    }
+
+    /// The micro-batch that begins at image `first`.
+    fn part<'a>(&self, batch: &'a Batch, first: usize, uniform: StepUniform) -> Load<'a> {
+        let images = first..batch.len().min(first + self.plan.micro);
+        let classes = self.net.classes;
+        assert!(batch.labels.iter().all(|&label| (label as usize) < classes), "labels are below {classes}");
+        let (valid, total) = (images.len() as u32, batch.len() as u32);
+        let pixels = match &batch.pixels {
+            Pixels::Floats(values) => {
+                let len = self.net.rows[0].x.len();
+                Part::Floats(&values[images.start * len..images.end * len])
+            }
+            Pixels::Crops(crops) => {
+                let stride = Crops::stride(batch.side);
+                Part::Crops(&crops.rgb[images.start * stride..images.end * stride], &crops.views[images.clone()])
+            }
+        };
+        Load {
+            pixels,
+            labels: &batch.labels[images],
+            uniform: StepUniform { first: first as u32, valid, total, ..uniform },
+        }
+    }
+
+    /// Runs phases of the plan on every column, in order.
+    ///
+    /// # Errors
+    /// A device was lost.
+    pub fn run(&mut self, phases: &[Phase]) -> Result<()> {
+        self.drive(None, phases).map(|_| ())
+    }
+
+    /// Loads images and runs phases on every device; returns the seconds the links carried.
+    fn drive(&self, load: Option<Load>, phases: &[Phase]) -> Result<f64> {
+        let driver = |device: usize| Driver {
+            device,
+            net: &self.net,
+            plan: &self.plan,
+            shared: &self.shared[device],
+            columns: &self.columns,
+            outboxes: Vec::new(),
+            inboxes: Vec::new(),
+            spans: &self.spans,
+        };
+        if self.links.is_empty() {
+            return driver(0).run(load, phases).map(|()| 0.0);
+        }
+        let mut drivers: Vec<_> = (0..self.shared.len()).map(driver).collect();
+        let (ended, carried) = std::thread::scope(|scope| {
+            let mut links = Vec::with_capacity(self.links.len());
+            for link in &self.links {
+                let (carrier, outbox, inbox) = link.open();
+                drivers[link.from].outboxes.push(outbox);
+                drivers[link.to].inboxes.push(inbox);
+                links.push(scope.spawn(move || link.carry(&carrier, &self.spans)));
+            }
+            // A driver that ends closes its links, so that nobody waits for it.
+            let drive = |mut driver: Driver<'_>| driver.run(load, phases);
+            let threads: Vec<_> = drivers.into_iter().map(|driver| scope.spawn(move || drive(driver))).collect();
+            let join = "a thread of the exchange does not panic";
+            let ended: Vec<_> = threads.into_iter().map(|thread| thread.join().expect(join)).collect();
+            let carried: Vec<_> = links.into_iter().map(|link| link.join().expect(join)).collect();
+            (ended, carried)
+        });
+        let seconds = carried.iter().flatten().sum();
+        drive::cause(carried.into_iter().filter_map(Result::err).chain(ended.into_iter().filter_map(Result::err)))?;
+        Ok(seconds)
     }
 
     /// Probability of each class, `[N, classes]`, in use (dropout rows multiply by 1 − p). Labels are not read; any
@@ -402,12 +488,10 @@ impl Machine {
             .cloned()
             .collect();
         let classes = self.net.classes;
+        self.hold_mean(batch);
         let mut all = Vec::with_capacity(batch.len() * classes);
         for first in (0..batch.len()).step_by(self.plan.micro) {
-            self.load(batch, first, StepUniform { total: batch.len() as u32, ..StepUniform::default() })?;
-            for phase in &phases {
-                self.run(phase)?;
-            }
+            self.drive(Some(self.part(batch, first, StepUniform::default())), &phases)?;
             let column = self.columns.iter().find(|c| c.probabilities.is_some()).expect("one column has the loss");
             let values = column.probabilities.as_ref().expect("found by it").read(&column.device)?;
             let images = self.plan.micro.min(batch.len() - first);

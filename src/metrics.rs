@@ -27,8 +27,11 @@ pub struct StepLine {
     pub seconds: f64,
     /// Seconds of them spent waiting for the loader.
     pub data_wait: f64,
-    /// Seconds of them spent in exchanges between columns.
+    /// Seconds the host spent carrying data between devices, most of it while they computed.
     pub exchange: f64,
+    /// Seconds the host spent recording the step's commands.
+    #[serde(default)]
+    pub host: f64,
 }
 
 /// One evaluation on the validation images, after the update of its step.

@@ -2,14 +2,20 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Profile;
-use crate::layer::{Layer, Lrn, Over};
 use crate::net::{Net, On, Reads};
-use crate::products::{self, Needs, Window};
-use crate::shape::Shape;
+use crate::products::Needs;
 use std::ops::Range;
 
+mod column;
 mod describe;
+mod growth;
+mod memory;
+
+pub use column::{ColumnPlan, CutPlan, RowPlan, layer_needs};
 pub use describe::describe;
+pub use growth::{Rates, growth};
+use memory::Lives;
+pub use memory::Place;
 
 /// One training step, top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,16 +27,38 @@ pub enum Phase {
         /// The row that reads every column.
         before: usize,
     },
-    /// These rows backward.
+    /// These rows backward, but for the gradients of their parameters: what the rows above wait for.
     Backward(Range<usize>),
-    /// The adjoint of the gather: each column's share of the input gradient of row `before` returns to its owner, which
-    /// adds what arrives to its own.
+    /// The adjoint of the gather: each column's share of the input gradient of row `before` sets off to its owner.
     Scatter {
+        /// The row that reads every column.
+        before: usize,
+    },
+    /// The gradients of these rows' parameters, while the scatter travels.
+    Weights(Range<usize>),
+    /// What the scatter brought is added to the owner's share.
+    Add {
         /// The row that reads every column.
         before: usize,
     },
     /// Momentum and weights; no parameter ever crosses.
     Update,
+}
+
+impl Phase {
+    /// In words: `forward conv1 to pool2`.
+    pub fn name(&self, net: &Net) -> String {
+        let ends = |rows: &Range<usize>| format!("{} to {}", net.rows[rows.start].name, net.rows[rows.end - 1].name);
+        match self {
+            Phase::Forward(rows) => format!("forward {}", ends(rows)),
+            Phase::Gather { before } => format!("gather {}", net.rows[*before].name),
+            Phase::Backward(rows) => format!("backward {}", ends(rows)),
+            Phase::Scatter { before } => format!("scatter {}", net.rows[*before].name),
+            Phase::Weights(rows) => format!("weights {}", ends(rows)),
+            Phase::Add { before } => format!("add {}", net.rows[*before].name),
+            Phase::Update => "update".to_owned(),
+        }
+    }
 }
 
 /// The phases of a training step: rows are cut where a row reads both columns.
@@ -48,9 +76,10 @@ pub fn phases(net: &Net) -> Vec<Phase> {
     }
     for rows in segments.iter().rev() {
         phases.push(Phase::Backward(rows.clone()));
-        if rows.start > 0 {
-            phases.push(Phase::Scatter { before: rows.start });
-        }
+        let crossing = (rows.start > 0).then_some(rows.start);
+        phases.extend(crossing.map(|before| Phase::Scatter { before }));
+        phases.push(Phase::Weights(rows.clone()));
+        phases.extend(crossing.map(|before| Phase::Add { before }));
     }
     phases.push(Phase::Update);
     phases
@@ -66,128 +95,15 @@ pub fn holds(net: &Net, column: usize, row: usize) -> bool {
     column == 0 || net.rows[row].on == On::Each
 }
 
-/// Where a row's input or output lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The image batch.
-    Image,
-    /// Activation buffer `buffer`, from value `offset` on, `len` values.
-    Buffer {
-        /// Place in [`ColumnPlan::buffers`].
-        buffer: usize,
-        /// Of the first value, in values.
-        offset: usize,
-        /// Values.
-        len: usize,
-    },
-}
-
-/// One row in one column.
+/// What the columns on one device share, and the buffers all their tensors lie in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowPlan {
-    /// Where its input lies.
-    pub x: Place,
-    /// Where its output lies; the same place for layers in place.
-    pub y: Place,
-    /// Buffer of what the row's backward pass needs beside x and y: the winners of a pool.
-    pub saved: Option<usize>,
-}
-
-/// One column: its buffers and where each row finds its tensors.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ColumnPlan {
-    /// Which column, from 0.
-    pub column: usize,
-    /// `None` where the column does not hold the row.
-    pub rows: Vec<Option<RowPlan>>,
-    /// Name and length in values of every activation buffer.
-    pub buffers: Vec<(String, usize)>,
-    /// Values of each of the two buffers gradients of activations alternate between.
-    pub gradient: usize,
-    /// Values that arrive in the largest scatter.
-    pub incoming: usize,
-    /// Memory its products need.
-    pub needs: Needs,
-    /// Values of its learnable tensors, padded as they are stored.
-    pub parameters: usize,
-}
-
-impl ColumnPlan {
-    fn new(net: &Net, column: usize, profile: &Profile, batch: usize) -> Self {
-        let mut plan = Self {
-            column,
-            rows: Vec::new(),
-            buffers: Vec::new(),
-            gradient: 0,
-            incoming: 0,
-            needs: Needs::default(),
-            parameters: 0,
-        };
-        let mut above = Place::Image;
-        for (i, row) in net.rows.iter().enumerate() {
-            if !holds(net, column, i) {
-                plan.rows.push(None);
-                continue;
-            }
-            let x_len = row.x.len() * batch;
-            let y_len = row.y.len() * batch;
-            let x = match above {
-                // The row above wrote its part of the whole input.
-                Place::Buffer { buffer, .. } if row.reads == Reads::Both => {
-                    Place::Buffer { buffer, offset: 0, len: x_len }
-                }
-                place => place,
-            };
-            let y = if row.layer.in_place() { x } else { plan.output(net, i, y_len) };
-            above = y;
-            if i > 0 {
-                plan.gradient = plan.gradient.max(x_len);
-            }
-            plan.gradient = plan.gradient.max(y_len);
-            if crosses(net, i) {
-                plan.incoming = plan.incoming.max(x_len / net.table.columns);
-            }
-            let saved = matches!(row.layer, Layer::MaxPool(_)).then(|| {
-                plan.buffers.push((format!("{} winners", row.name), y_len));
-                plan.buffers.len() - 1
-            });
-            plan.needs = plan.needs.max(layer_needs(&row.layer, profile, row.x, row.y, batch));
-            for param in net.params(i) {
-                plan.parameters += param.dims.iter().product::<usize>().next_multiple_of(4);
-            }
-            plan.rows.push(Some(RowPlan { x, y, saved }));
-        }
-        plan
-    }
-
-    /// A buffer for the output of row `i`: where a later row gathers it, room for every column's part.
-    fn output(&mut self, net: &Net, i: usize, len: usize) -> Place {
-        let reader = (i + 1..net.rows.len()).find(|&r| !net.rows[r].layer.in_place());
-        let gathered = reader.filter(|&r| crosses(net, r) && holds(net, self.column, r));
-        let (total, offset) = match gathered {
-            Some(_) => (len * net.table.columns, len * self.column),
-            None => (len, 0),
-        };
-        self.buffers.push((net.rows[i].name.to_owned(), total));
-        Place::Buffer { buffer: self.buffers.len() - 1, offset, len }
-    }
-
-    /// Bytes of everything but what a device's columns share.
-    pub fn bytes(&self) -> u64 {
-        let activations: usize = self.buffers.iter().map(|(_, len)| len).sum();
-        // Weights, gradients, momenta; two gradients of activations.
-        4 * (3 * self.parameters + activations + 2 * self.gradient + self.incoming) as u64
-    }
-}
-
-/// Scratch memory a layer of one column needs.
-pub fn layer_needs(layer: &Layer, profile: &Profile, x: Shape, y: Shape, batch: usize) -> Needs {
-    match layer {
-        Layer::Conv(_) | Layer::Full(_) => products::needs(profile, &Window::of(layer, x, y, batch)),
-        // The ratios its backward pass sums.
-        Layer::Lrn(Lrn { over: Over::Space, .. }) => Needs { partial: y.len() * batch, ..Needs::default() },
-        _ => Needs::default(),
-    }
+pub struct DevicePlan {
+    /// Values of each buffer.
+    pub buffers: Vec<usize>,
+    /// The image batch as it arrives, `[N, 3, side, side]`.
+    pub pixels: Place,
+    /// The same, images innermost.
+    pub image: Place,
 }
 
 /// A network placed on adapters, for a batch.
@@ -197,6 +113,8 @@ pub struct Plan {
     pub phases: Vec<Phase>,
     /// One plan a column.
     pub columns: Vec<ColumnPlan>,
+    /// One plan a device.
+    pub devices: Vec<DevicePlan>,
     /// Device of each column.
     pub placement: Vec<usize>,
     /// Images a step.
@@ -227,21 +145,21 @@ impl Plan {
             let micro = images.div_ceil(micro_batches);
             // The same batch on every device: what crosses has one layout.
             let batch = profiles.iter().map(|p| padded(net, p, micro)).max().expect("there is a device");
-            let columns: Vec<_> = (0..net.table.columns)
-                .map(|column| ColumnPlan::new(net, column, profiles[placement[column]], batch))
-                .collect();
-            let image = net.rows[0].x.len() * batch;
-            let plan = Self {
+            let mut plan = Self {
                 phases: phases(net),
-                columns,
+                columns: Vec::new(),
+                devices: Vec::new(),
                 placement: placement.clone(),
                 images,
                 micro_batches,
                 micro,
                 batch,
-                image,
+                image: net.rows[0].x.len() * batch,
                 mean: 3 * net.table.image * net.table.image,
             };
+            for (device, profile) in profiles.iter().enumerate() {
+                plan.put(net, device, profile);
+            }
             let Some((what, needs, has)) = plan.over(profiles) else { return Ok(plan) };
             if micro == 1 {
                 return Err(Error::Limit(format!(
@@ -254,6 +172,22 @@ impl Plan {
         }
     }
 
+    /// Plans device `device` and its columns.
+    fn put(&mut self, net: &Net, device: usize, profile: &Profile) {
+        let mut lives = Lives::default();
+        let (pixels, image) = (lives.tensor(self.image), lives.tensor(self.image));
+        let on = (0..self.placement.len()).filter(|&column| self.placement[column] == device);
+        let mut columns: Vec<_> =
+            on.map(|column| ColumnPlan::new(net, column, profile, self.batch, image, &mut lives)).collect();
+        column::walk(net, &self.phases, &columns, pixels, image, &mut lives);
+        let value = size_of::<f32>() as u64;
+        let (places, buffers) =
+            lives.place((profile.alignment / value) as usize, (profile.max_buffer / value) as usize);
+        columns.iter_mut().for_each(|column| column.settle(&places));
+        self.columns.extend(columns);
+        self.devices.push(DevicePlan { buffers, pixels: pixels.settled(&places), image: image.settled(&places) });
+    }
+
     /// A tensor that is bound whole and passes a binding: its name, its bytes and the limit.
     fn over(&self, profiles: &[&Profile]) -> Option<(String, u64, u64)> {
         self.columns.iter().find_map(|column| {
@@ -261,19 +195,18 @@ impl Plan {
             let limit = profile.max_binding.min(profile.max_buffer);
             let own = [
                 ("the image batch", self.image),
-                ("a gradient", column.gradient),
                 ("partial sums", column.needs.partial),
                 ("a packed operand", column.needs.packed),
             ];
-            let named = column.buffers.iter().map(|(name, len)| (name.as_str(), *len));
+            let named = column.tensors.iter().map(|(name, len)| (name.as_str(), *len));
             let over = own.into_iter().chain(named).find(|(_, len)| *len as u64 * 4 > limit);
             over.map(|(name, len)| (name.to_owned(), len as u64 * 4, limit))
         })
     }
 
-    /// Devices the columns lie on.
-    pub fn devices(&self) -> usize {
-        self.placement.iter().max().expect("a network has a column") + 1
+    /// Number of the segment that begins at `row`.
+    pub fn segment(&self, row: usize) -> usize {
+        self.phases.iter().filter(|p| matches!(p, Phase::Forward(rows) if rows.start < row)).count()
     }
 
     /// Columns on device `device`.
@@ -286,12 +219,31 @@ impl Plan {
         self.on(device).map(|c| c.needs).fold(Needs::default(), Needs::max)
     }
 
-    /// Bytes device `device` will need.
+    /// Values of the largest part that crosses between columns.
+    pub fn crossing(&self) -> usize {
+        let cuts = self.columns.iter().flat_map(|column| &column.cuts);
+        cuts.map(|cut| cut.output.len).max().unwrap_or(0)
+    }
+
+    /// Bytes device `device` will need at most, and at once: everything is allocated before the first step.
     pub fn bytes(&self, device: usize) -> u64 {
-        let own: u64 = self.on(device).map(ColumnPlan::bytes).sum();
-        // Pixels as they arrive and as they are arranged, the mean image and the views.
-        let images = 8 * self.image + 4 * self.mean + 32 * self.batch;
-        own + self.needs(device).bytes() + images as u64
+        let DevicePlan { buffers, .. } = &self.devices[device];
+        let shared: usize = buffers.iter().sum();
+        // Weights, their gradients, momenta.
+        let own: usize = self.on(device).map(|column| 3 * column.parameters).sum();
+        4 * (shared + own) as u64 + self.needs(device).bytes() + self.carried(device) + self.small(device)
+    }
+
+    /// Bytes through which data reaches device `device` or leaves it: pixels; what crosses, each way.
+    fn carried(&self, device: usize) -> u64 {
+        let crossing = if self.devices.len() > 1 { 2 * self.crossing() } else { 0 };
+        4 * (self.image + crossing) as u64 + self.small(device)
+    }
+
+    /// Bytes of labels, scores, results, views, the mean image and uniforms.
+    fn small(&self, device: usize) -> u64 {
+        let columns = self.on(device).count();
+        (4 * self.batch * (1 + 2 * columns) + 32 * self.batch + 4 * self.mean + 256 * (1 + columns)) as u64
     }
 }
 
@@ -319,7 +271,7 @@ fn padded(net: &Net, profile: &Profile, micro: usize) -> usize {
 pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, memory: &[Option<u64>]) -> Result<()> {
     let Some(free) = memory.iter().flatten().copied().min() else { return Ok(()) };
     let bytes = |plan: &Plan| -> u64 {
-        (0..plan.devices()).filter(|&device| memory[device].is_some()).map(|device| plan.bytes(device)).sum()
+        (0..plan.devices.len()).filter(|&device| memory[device].is_some()).map(|device| plan.bytes(device)).sum()
     };
     let needed = bytes(plan);
     if needed <= free {
@@ -360,22 +312,20 @@ mod tests {
     #[test]
     fn a_step_of_the_paper_is_five_segments_and_their_mirror() {
         let net = Net::resolve(&ALEXNET, 1000, 0.5).unwrap();
-        let names: Vec<_> = phases(&net)
-            .iter()
-            .map(|p| match p {
-                Phase::Forward(rows) => format!("F {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
-                Phase::Gather { before } => format!("G {}", net.rows[*before].name),
-                Phase::Backward(rows) => format!("B {}..{}", net.rows[rows.start].name, net.rows[rows.end - 1].name),
-                Phase::Scatter { before } => format!("S {}", net.rows[*before].name),
-                Phase::Update => "U".to_owned(),
-            })
-            .collect();
-        let forward = ["F conv1..pool2", "G conv3", "F conv3..pool5", "G fc6", "F fc6..drop6", "G fc7", "F fc7..drop7"];
-        let turn = ["G fc8", "F fc8..loss", "B fc8..loss", "S fc8"];
-        let backward =
-            ["B fc7..drop7", "S fc7", "B fc6..drop6", "S fc6", "B conv3..pool5", "S conv3", "B conv1..pool2"];
-        let expected: Vec<_> = forward.into_iter().chain(turn).chain(backward).chain(["U"]).collect();
-        assert_eq!(names, expected);
+        let names: Vec<_> = phases(&net).iter().map(|phase| phase.name(&net)).collect();
+        let forward = "forward conv1 to pool2, gather conv3, forward conv3 to pool5, gather fc6, forward fc6 to drop6, \
+                       gather fc7, forward fc7 to drop7, gather fc8, forward fc8 to loss";
+        let segment =
+            |rows: &str, before: &str| format!("backward {rows}, scatter {before}, weights {rows}, add {before}");
+        let backward = [
+            segment("fc8 to loss", "fc8"),
+            segment("fc7 to drop7", "fc7"),
+            segment("fc6 to drop6", "fc6"),
+            segment("conv3 to pool5", "conv3"),
+        ];
+        let last = "backward conv1 to pool2, weights conv1 to pool2, update";
+        let expected = format!("{forward}, {}, {last}", backward.join(", "));
+        assert_eq!(names.join(", "), expected);
     }
 
     #[test]
@@ -388,12 +338,7 @@ mod tests {
             plan.columns[column].rows[row].clone()
         };
         let (pool2, conv3) = (at(1, "pool2").unwrap(), at(1, "conv3").unwrap());
-        let (Place::Buffer { buffer: a, offset, len }, Place::Buffer { buffer: b, offset: 0, len: whole }) =
-            (pool2.y, conv3.x)
-        else {
-            panic!("{pool2:?} {conv3:?}")
-        };
-        assert_eq!((a, offset, 2 * len), (b, len, whole));
+        assert_eq!(pool2.y, conv3.x.part(conv3.x.len / 2, conv3.x.len / 2));
         assert!(at(1, "fc8").is_none());
     }
 

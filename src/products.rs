@@ -1,85 +1,36 @@
-//! The three products of a convolution, by family of kernels.
+//! The three products of a convolution, each in one of several variants.
 //!
-//! A layer asks for a product by name: [`forward`], [`backward_data`], [`backward_weight`]. The family of the adapter
-//! decides which kernels run, which layouts they want and how long sums are split. A fully connected layer is a
-//! convolution over a 1×1 image with one channel a value. Nothing above this module knows which family runs.
+//! A layer asks for a product by name: [`forward`], [`backward_data`], [`backward_weight`]. The profile of the adapter
+//! says which [`Variant`] of it runs for which window, and so which kernels, which layouts and how long sums are split. A
+//! fully connected layer is a convolution over a 1×1 image with one channel a value. Nothing above this module knows
+//! which variant runs.
 
+mod family;
 mod lanes;
 mod portable;
+mod winograd;
 
-use crate::gpu::{AdapterRow, Const, Device, Profile, Recorder, Tensor, Texture};
+use crate::gpu::{Const, Device, Profile, Recorder, Tensor, Texture};
 use crate::layer::Layer;
 use crate::shape::Shape;
 use std::fmt;
-use wgpu::Features;
 
+pub use family::{Choices, Family, Kind, Product, Variant};
+pub use lanes::Form;
 pub use portable::{TILES, Tile};
 
-/// Kernels that belong together, with their tile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Workgroup memory and register tiles: runs on every adapter.
-    Portable(Tile),
-    /// One subgroup a workgroup, lanes along images, textures read: CPU adapters.
-    Lanes {
-        /// Lanes of a subgroup.
-        lanes: u32,
-        /// Output maps (rows of the product) a workgroup computes.
-        maps: u32,
-    },
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Family::Portable(tile) => write!(f, "portable {tile}"),
-            Family::Lanes { lanes, maps } => write!(f, "lanes {lanes}×{maps}"),
-        }
-    }
-}
-
-impl Family {
-    /// The family that fits every adapter.
-    pub const PORTABLE: Self = Self::Portable(TILES[0]);
-
-    /// The family an adapter runs when it is opened with `features`.
-    pub fn of(row: &AdapterRow, features: Features) -> Self {
-        let info = &row.info;
-        let wanted = Features::SUBGROUP | Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
-        let fixed = info.subgroup_min_size == info.subgroup_max_size && (4..=32).contains(&info.subgroup_max_size);
-        if info.device_type == wgpu::DeviceType::Cpu && features.contains(wanted) && fixed {
-            return Self::Lanes { lanes: info.subgroup_max_size, maps: lanes::MAPS[0] };
-        }
-        let discrete = info.device_type == wgpu::DeviceType::DiscreteGpu;
-        Self::Portable(if discrete { portable::DISCRETE } else { TILES[0] })
-    }
-
-    /// Every family and tile the adapter can run: what `check` compares with the reference.
-    pub fn all(profile: &Profile) -> Vec<Self> {
-        let mut all: Vec<_> = TILES.iter().map(|&tile| Self::Portable(tile)).collect();
-        if let Self::Lanes { lanes, .. } = profile.family {
-            all.extend(lanes::MAPS.map(|maps| Self::Lanes { lanes, maps }));
-        }
-        all
-    }
-
-    /// (threads of a workgroup, items of a thread) in elementwise kernels.
-    pub fn spread(&self) -> (u32, u32) {
-        match self {
-            // On a CPU a thread of a workgroup is a lane, and few fat workgroups cost least.
-            Family::Lanes { lanes, .. } => (*lanes, 64),
-            Family::Portable(_) => (64, 4),
-        }
-    }
-
-    /// The batch on the device is a multiple of this many images.
-    pub fn images(&self) -> usize {
-        match self {
-            Family::Portable(_) => 4,
-            Family::Lanes { lanes, .. } => 4 * *lanes as usize,
-        }
-    }
-}
+/// The kernels with the multiply-adds of a product; what else a variant runs brings operands into its layouts.
+pub const KERNELS: &[&str] = &[
+    "conv/forward",
+    "conv/backward_data",
+    "conv/backward_weight",
+    "lanes/forward",
+    "lanes/forward_few",
+    "lanes/backward_data",
+    "lanes/backward_weight",
+    "lanes/product",
+    "lanes/product_weight",
+];
 
 /// Extents of a convolution on one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +47,14 @@ pub struct Window {
     pub pad: usize,
     /// Images on the device, padding included.
     pub batch: usize,
+}
+
+/// The key of a window in caches and run folders: all extents, the batch among them.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { x, y, kernel, stride, pad, batch } = self;
+        write!(f, "{x} to {y}, {kernel}×{kernel} /{stride} pad {pad}, batch {batch}")
+    }
 }
 
 impl Window {
@@ -119,6 +78,11 @@ impl Window {
     /// Output pixels.
     fn pixels(&self) -> usize {
         self.y.h * self.y.w
+    }
+
+    /// Multiply-adds of a product as it is defined, over the whole batch.
+    pub fn multiply_adds(&self) -> usize {
+        self.y.len() * self.rows() * self.batch
     }
 
     /// The constants every kernel of a product knows.
@@ -148,6 +112,8 @@ pub struct Needs {
     pub images: usize,
     /// Texture of the other operand.
     pub other: usize,
+    /// Texture of transformed images.
+    pub transformed: usize,
 }
 
 impl Needs {
@@ -158,13 +124,15 @@ impl Needs {
             packed: self.packed.max(other.packed),
             images: self.images.max(other.images),
             other: self.other.max(other.other),
+            transformed: self.transformed.max(other.transformed),
         }
     }
 
     /// Bytes of the buffers and textures.
     pub fn bytes(&self) -> u64 {
         let texture = |values| if values == 0 { 0 } else { Texture::bytes(values) };
-        ((self.partial + self.packed) * 4) as u64 + texture(self.images) + texture(self.other)
+        let textures = [self.images, self.other, self.transformed].map(texture);
+        ((self.partial + self.packed) * 4) as u64 + textures.iter().sum::<u64>()
     }
 }
 
@@ -173,61 +141,73 @@ pub struct Scratch {
     /// Partial sums, `[slices, …]`.
     pub partial: Tensor,
     packed: Tensor,
-    textures: Option<(Texture, Texture)>,
+    images: Option<Texture>,
+    other: Option<Texture>,
+    transformed: Option<Texture>,
 }
 
 impl Scratch {
     /// Allocates `needs`.
     pub fn new(device: &Device, needs: Needs) -> Self {
-        let textures = (needs.images > 0).then(|| {
-            (Texture::new(device, "operand: images", needs.images), Texture::new(device, "operand: other", needs.other))
-        });
+        let texture = |label, values| (values > 0).then(|| Texture::new(device, label, values));
         Self {
             partial: Tensor::zeros(device, "partial sums", needs.partial.max(4)),
             packed: Tensor::zeros(device, "packed operand", needs.packed.max(4)),
-            textures,
+            images: texture("operand: images", needs.images),
+            other: texture("operand: other", needs.other),
+            transformed: texture("operand: transformed images", needs.transformed),
         }
     }
 
+    /// The textures of the two operands of a variant that reads textures.
     fn textures(&self) -> (&Texture, &Texture) {
-        let (images, other) = self.textures.as_ref().expect("the needs of this family name textures");
+        let [images, other] = [&self.images, &self.other].map(|t| t.as_ref().expect("this variant needs textures"));
         (images, other)
+    }
+
+    fn transformed(&self) -> &Texture {
+        self.transformed.as_ref().expect("this variant transforms images")
     }
 }
 
-/// What all three products of `window` need on an adapter of this profile.
+/// What all three products of `window` need in the variants that `profile` chooses.
 pub fn needs(profile: &Profile, window: &Window) -> Needs {
-    match profile.family {
-        Family::Portable(tile) => portable::needs(profile, tile, window),
-        Family::Lanes { .. } => lanes::needs(profile, window),
-    }
+    let of = |product| match profile.variant(product, window) {
+        Variant::Portable(tile) => portable::needs(profile, tile, product, window),
+        Variant::Lanes(form) => lanes::needs(form, product, window),
+        Variant::Winograd(form, tile) => winograd::needs(form, tile, product, window),
+    };
+    Product::ALL.into_iter().map(of).fold(Needs::default(), Needs::max)
 }
 
 /// y = w ∗ x + b. Shapes: x `[C, H, W, N]`, w `[OUT, C, KERNEL, KERNEL]`, b `[OUT]`, y `[OUT, OUT_H, OUT_W, N]`.
 pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tensor, w: &Tensor, b: &Tensor, y: &Tensor) {
-    match rec.device.profile.family {
-        Family::Portable(tile) => portable::forward(rec, tile, window, x, w, b, y),
-        Family::Lanes { .. } => lanes::forward(rec, scratch, window, x, w, b, y),
+    match rec.device.profile.variant(Product::Forward, window) {
+        Variant::Portable(tile) => portable::forward(rec, tile, window, x, w, b, y),
+        Variant::Lanes(form) => lanes::forward(rec, form, scratch, window, x, w, b, y),
+        Variant::Winograd(form, tile) => winograd::forward(rec, form, tile, scratch, window, x, w, b, y),
     }
 }
 
 /// dx, the gradient of x, from dy.
 pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, w: &Tensor, dx: &Tensor) {
-    match rec.device.profile.family {
-        Family::Portable(tile) => portable::backward_data(rec, tile, scratch, window, dy, w, dx),
-        Family::Lanes { .. } => lanes::backward_data(rec, scratch, window, dy, w, dx),
+    match rec.device.profile.variant(Product::BackwardData, window) {
+        Variant::Portable(tile) => portable::backward_data(rec, tile, scratch, window, dy, w, dx),
+        Variant::Lanes(form) => lanes::backward_data(rec, form, scratch, window, dy, w, dx),
+        Variant::Winograd(form, tile) => winograd::backward_data(rec, form, tile, scratch, window, dy, w, dx),
     }
 }
 
 /// dw, the gradient of w, from dy and x; added to what is there where the step accumulates.
 pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
-    match rec.device.profile.family {
-        Family::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
-        Family::Lanes { .. } => lanes::backward_weight(rec, scratch, window, dy, x, dw),
+    match rec.device.profile.variant(Product::BackwardWeight, window) {
+        Variant::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
+        Variant::Lanes(form) => lanes::backward_weight(rec, form, scratch, window, dy, x, dw),
+        Variant::Winograd(form, tile) => winograd::backward_weight(rec, form, tile, scratch, window, dy, x, dw),
     }
 }
 
-/// db, the gradient of b: the sum of dy over pixels and images. The same kernel in every family.
+/// db, the gradient of b: the sum of dy over pixels and images. The same kernel beside every variant.
 pub fn backward_bias(rec: &mut Recorder, window: &Window, dy: &Tensor, db: &Tensor) {
     let len = window.pixels() * window.batch / 4;
     let threads = 64u32;

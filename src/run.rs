@@ -137,6 +137,7 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
 #[cfg(test)]
 fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
     use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
+    use std::collections::BTreeMap;
     Config {
         version: "0.0.0".to_owned(),
         net: net.to_owned(),
@@ -179,7 +180,9 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
             train_fingerprint: "00".to_owned(),
             val_fingerprint: "01".to_owned(),
         },
+        exact: false,
         adapters: Adapters { option: None, devices: vec!["one".to_owned()] },
+        kernels: BTreeMap::from([("one".to_owned(), BTreeMap::from([("forward".to_owned(), "lanes".to_owned())]))]),
     }
 }
 

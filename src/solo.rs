@@ -7,7 +7,7 @@ use crate::gpu::{Device, Program, Recorder, SHADERS, Tensor};
 use crate::layers::{self, Io, Sgd};
 use crate::net::Net;
 use crate::plan;
-use crate::products::Scratch;
+use crate::products::{self, Product, Scratch, Window};
 use crate::random;
 use crate::shape::Shape;
 use std::sync::Arc;
@@ -22,12 +22,8 @@ pub fn values(salt: u32, len: usize) -> Vec<f32> {
 
 /// The buffer of a step's uniforms.
 pub fn step_uniform(device: &Device) -> wgpu::Buffer {
-    device.raw.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("step"),
-        size: size_of::<StepUniform>() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
+    let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+    device.buffer("step", size_of::<StepUniform>() as u64, usage)
 }
 
 /// A case on a device: x, dy, weights and labels are fixed pseudo-random values.
@@ -52,10 +48,11 @@ pub struct Solo {
     pub x: Tensor,
     /// `[C, H, W, batch]`; x itself for layers in place.
     pub y: Tensor,
-    dy: Tensor,
+    /// `[C, H, W, batch]`
+    pub dy: Tensor,
     /// `[C, H, W, batch]`; dy itself where the backward pass is in place.
     pub dx: Tensor,
-    saved: Tensor,
+    saved: Option<Tensor>,
     /// Weight, bias.
     pub parameters: Vec<Parameter>,
     labels: Tensor,
@@ -71,7 +68,14 @@ impl Solo {
     /// # Errors
     /// The layer's window does not fit, or the device was lost.
     pub fn new(device: &Arc<Device>, case: &Case) -> Result<Self> {
-        let batch = case.images.next_multiple_of(device.profile.family.images());
+        Self::with_batch(device, case, case.images.next_multiple_of(device.profile.family.images()))
+    }
+
+    /// Like [`Solo::new`], with the images padded to `batch`.
+    ///
+    /// # Errors
+    /// The layer's window does not fit, or the device was lost.
+    pub fn with_batch(device: &Arc<Device>, case: &Case, batch: usize) -> Result<Self> {
         let y_shape = case.layer.output(case.x).ok_or_else(|| Error::Shape {
             row: case.name.clone(),
             why: format!("its window does not fit {}", case.x),
@@ -104,7 +108,7 @@ impl Solo {
             y,
             dy,
             dx,
-            saved: zeros("saved", y_shape.len() * batch),
+            saved: layers::saved(&case.layer, y_shape.len() * batch).map(|len| zeros("saved", len)),
             parameters: parameter_values.iter().map(parameter).collect(),
             labels,
             scores: zeros("scores", 2 * batch),
@@ -130,7 +134,7 @@ impl Solo {
             batch: self.batch,
             x: self.x.clone(),
             y: self.y.clone(),
-            saved: Some(self.saved.clone()),
+            saved: self.saved.clone(),
             parameters: &self.parameters,
             scratch: &self.scratch,
             labels: &self.labels,
@@ -149,7 +153,31 @@ impl Solo {
     /// The layer backward, dx included.
     pub fn backward(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
-        layers::backward(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        layers::backward_data(&mut rec, &self.io(), &self.dy, Some(&self.dx));
+        layers::backward_weights(&mut rec, &self.io(), &self.dy);
+        rec.finish()
+    }
+
+    /// One product of a convolution or fully connected layer, in the variant and with the scratch memory of `device`,
+    /// which must be this one with whatever profile.
+    pub fn product(&self, device: &Device, product: Product) -> Program {
+        let window = Window::of(&self.case.layer, self.case.x, self.y_shape, self.batch);
+        let scratch = Scratch::new(device, products::needs(&device.profile, &window));
+        let mut rec = Recorder::new(device, &self.step);
+        let [weight, bias] = &self.parameters[..] else {
+            unreachable!("a layer with products has a weight and a bias")
+        };
+        match product {
+            Product::Forward => {
+                products::forward(&mut rec, &scratch, &window, &self.x, &weight.weight, &bias.weight, &self.y);
+            }
+            Product::BackwardData => {
+                products::backward_data(&mut rec, &scratch, &window, &self.dy, &weight.weight, &self.dx);
+            }
+            Product::BackwardWeight => {
+                products::backward_weight(&mut rec, &scratch, &window, &self.dy, &self.x, &weight.gradient);
+            }
+        }
         rec.finish()
     }
 

@@ -1,6 +1,6 @@
 //! ★ The training loop.
 //!
-//! A step: load, forward, backward, update. After it, where due: an evaluation, which the schedule takes in, and a
+//! A step: load, forward, backward, update. The next one is begun before its results are read. After it, where due: an evaluation, which the schedule takes in, and a
 //! checkpoint. Everything that decides the next step's bytes is in the checkpoint, the configuration and the data.
 
 mod progress;
@@ -8,19 +8,20 @@ mod progress;
 pub use progress::Progress;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{Basis, DataSet, Loaded, Loader, Stats, prepared};
+use crate::data::{Asked, DataSet, Loaded, Loader, Stats};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
 use crate::run::{self, Run};
 use crate::schedule::Place;
 use crate::weights::{self, Weights};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The images of a run.
 #[derive(Clone)]
@@ -49,6 +50,19 @@ pub struct Trainer {
     state: State,
     metrics: Metrics,
     rate: f64,
+    /// When the last step ended.
+    ended: Instant,
+}
+
+/// A step in the adapters' queues.
+struct Begun {
+    step: u64,
+    /// Passes done before it.
+    epoch: u64,
+    rate: f64,
+    images: usize,
+    start: Instant,
+    wait: Duration,
 }
 
 impl Trainer {
@@ -81,7 +95,7 @@ impl Trainer {
         checkpoint::recover(&run.folder, &state)?;
         let metrics = Metrics::open(&run.metrics(), state.step, state.evaluated)?;
         let rate = run.config.lr;
-        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, rate })
+        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, rate, ended: Instant::now() })
     }
 
     /// Evaluations so far, those before a resume among them.
@@ -107,14 +121,25 @@ impl Trainer {
         if self.evaluation_is_open() && self.evaluate(progress, stop)? {
             self.save(progress)?;
         }
-        while self.state.step < config.steps && !stop.load(Ordering::Relaxed) {
-            self.train_step(&mut loader, progress)?;
-            if self.evaluation_is_open() {
+        let mut saved = self.state.step;
+        let mut begun = VecDeque::new();
+        loop {
+            while self.may_begin(&begun) && !stop.load(Ordering::Relaxed) {
+                begun.push_back(self.begin_step(begun.len() as u64, &mut loader, progress)?);
+            }
+            let Some(step) = begun.pop_front() else { break };
+            self.finish_step(step, progress)?;
+            // Only weights that no step in the queue changes are evaluated and saved.
+            if begun.is_empty() && self.evaluation_is_open() {
                 self.evaluate(progress, stop)?;
             }
-            if config.saves(self.state.step) || stop.load(Ordering::Relaxed) {
+            if begun.is_empty() && config.saves(self.state.step) {
                 self.save(progress)?;
+                saved = self.state.step;
             }
+        }
+        if self.state.step > saved {
+            self.save(progress)?;
         }
         if is_finished(&self.run, &self.state) {
             return Ok(End::Finished(checkpoint::folder(&self.run.folder, self.state.step)));
@@ -143,17 +168,36 @@ impl Trainer {
         format!("training stopped after {} steps, at rate {:e}; {kept}\n{next}", self.state.step, self.rate)
     }
 
-    fn train_step(&mut self, loader: &mut Loader, progress: &mut Progress) -> Result<()> {
+    /// Whether another step may be queued behind those begun: nothing must be due between them.
+    fn may_begin(&self, begun: &VecDeque<Begun>) -> bool {
+        let last = self.state.step + begun.len() as u64;
         let config = &self.run.config;
-        let begin = Instant::now();
+        let due = !begun.is_empty() && (config.evaluates(last) || config.saves(last));
+        last < config.steps && begun.len() < machine::AHEAD && !due
+    }
+
+    /// Queues the step behind `ahead` others that are not finished.
+    fn begin_step(&mut self, ahead: u64, loader: &mut Loader, progress: &mut Progress) -> Result<Begun> {
+        let config = &self.run.config;
+        let start = Instant::now();
         let Loaded { batch, epoch, wait } = loader.next()?;
         progress.skipped(loader.skipped());
-        let step = self.state.step + 1;
-        let place = Place { done: self.state.step, total: config.steps, passes: epoch };
+        let done = self.state.step + ahead;
+        let place = Place { done, total: config.steps, passes: epoch };
         let rate = config.schedule.rate(config.lr, place, &self.state.plateau);
+        self.machine.begin(&batch, done + 1, rate as f32)?;
+        let images = batch.len();
+        loader.recycle(batch);
+        Ok(Begun { step: done + 1, epoch, rate, images, start, wait })
+    }
+
+    fn finish_step(&mut self, begun: Begun, progress: &mut Progress) -> Result<()> {
+        let Begun { step, epoch, rate, images, start, wait } = begun;
         self.rate = rate;
-        let outcome = self.machine.step(&batch, step, rate as f32)?;
-        let seconds = begin.elapsed().as_secs_f64();
+        let outcome = self.machine.finish()?;
+        // A step's time begins where the one before it ended.
+        let seconds = (outcome.ended - start.max(self.ended)).as_secs_f64();
+        self.ended = outcome.ended;
         let line = StepLine {
             step,
             epoch: epoch + 1,
@@ -161,15 +205,15 @@ impl Trainer {
             top1_error: outcome.top1_error,
             top5_error: outcome.top5_error,
             lr: rate,
-            images_per_second: batch.len() as f64 / seconds,
+            images_per_second: images as f64 / seconds,
             seconds,
             data_wait: wait.as_secs_f64(),
             exchange: outcome.exchange,
+            host: outcome.host.recording,
         };
-        loader.recycle(batch);
         self.state.step = step;
         self.metrics.push(&Line::Step(line))?;
-        progress.step(&line, config.steps);
+        progress.step(&line, self.run.config.steps);
         Ok(())
     }
 
@@ -254,7 +298,16 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = match given {
         Some(stats) if stats.colour.is_some() => stats,
         given => {
-            let measured = measured(run, images, table.image, progress)?;
+            let config = &run.config;
+            let asked = Asked {
+                basis: config.stats,
+                seed: config.seed,
+                size: table.image,
+                exif: config.exif,
+                workers: config.workers,
+            };
+            let (measured, skipped) = asked.stats(&images.train, progress)?;
+            progress.skipped(&skipped);
             // A mean that came with the weights is used as it is; only its colours were not known.
             match given {
                 Some(given) => Stats { colour: measured.colour, ..given },
@@ -265,25 +318,6 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = Stats { mean_crop: run.config.mean_crop, ..stats.with_mean(run.config.mean) };
     run.write_stats(&stats)?;
     Ok(stats)
-}
-
-/// What `--stats` asks for.
-fn measured(run: &Run, images: &Images, size: usize, progress: &mut Progress) -> Result<Stats> {
-    let config = &run.config;
-    if config.stats != Basis::Published
-        && let Some(stats) = prepared::stats(&images.train.root, size)?
-    {
-        return Ok(stats);
-    }
-    let sample = match config.stats {
-        Basis::Published => return Ok(Stats::published(size)),
-        Basis::Full => None,
-        Basis::Sample(images) => Some((images, config.seed)),
-    };
-    let count = |done, all| progress.count("mean image", done, all);
-    let (measured, skipped) = crate::data::measure(&images.train, size, config.exif, config.workers, sample, count)?;
-    progress.skipped(&skipped);
-    Ok(measured)
 }
 
 /// What the run begins with: the weights it names, scaled to its dropout, or random values.

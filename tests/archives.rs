@@ -91,8 +91,12 @@ fn an_index_lies_in_the_cache_folder_otherwise() {
     let cache = root.path().join("cache");
     let run = || {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_alexnet"));
-        let out =
-            command.args(["data", "a.tar"]).current_dir(root.path()).env("XDG_CACHE_HOME", &cache).output().unwrap();
+        let out = command
+            .args(["data", "a.tar", "--net", "tiny"])
+            .current_dir(root.path())
+            .env("XDG_CACHE_HOME", &cache)
+            .output()
+            .unwrap();
         assert!(out.status.success(), "{out:?}");
         String::from_utf8(out.stderr).unwrap()
     };

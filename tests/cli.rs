@@ -105,7 +105,7 @@ fn metrics(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let without_times = |line: &str| {
         let mut value: Value = serde_json::from_str(line).unwrap();
-        for time in ["images_per_second", "seconds", "data_wait", "exchange"] {
+        for time in ["images_per_second", "seconds", "data_wait", "exchange", "host"] {
             value.as_object_mut().unwrap().remove(time);
         }
         value
@@ -158,9 +158,10 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
 fn help_names_every_command_and_its_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let help = done(folder.path(), &["--help"]);
-    for command in
-        ["train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "bench", "shader", "130"]
-    {
+    for command in [
+        "train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "tune", "bench", "shader",
+        "130",
+    ] {
         assert!(help.contains(command), "{command}");
     }
     let help = done(folder.path(), &["train", "--help"]);
@@ -208,7 +209,7 @@ fn metrics_have_a_line_a_step_and_a_line_an_evaluation() {
         for key in ["loss", "lr", "images_per_second", "seconds"] {
             assert!(line[key].as_f64().unwrap() > 0.0, "{key} in {line}");
         }
-        for key in ["top1_error", "top5_error", "data_wait", "exchange"] {
+        for key in ["top1_error", "top5_error", "data_wait", "exchange", "host"] {
             assert!(line[key].as_f64().unwrap() >= 0.0, "{key} in {line}");
         }
     }
@@ -475,6 +476,10 @@ fn the_machine_is_described() {
         assert!(table.contains(part), "{part} in {table}");
     }
     assert!(done(folder, &["describe", "--net", "tiny", "--batch", "5"]).contains("conv5"));
+    let growth = done(folder, &["describe", "--net", "tiny", "--growth", "--gflops", "20", "--gigabytes", "5"]);
+    assert!(growth.contains("20 GFLOP/s") && growth.contains("60 GB/s"), "{growth}");
+    fails(folder, &["describe", "--gflops", "20"], 2, &["--growth"]);
+    fails(folder, &["describe", "--growth", "--gflops", "0"], 2, &["above 0"]);
     fails(folder, &["describe", "--adapters", "no such adapter"], 1, &["no such adapter", "Adapters here"]);
     fails(folder, &["describe", "--net", "half", "--adapters", "0,0"], 2, &["one column", "one adapter"]);
     assert!(done(folder, &["shader", "optimizer/sgd", "conv3"]).contains("@compute"));
@@ -498,12 +503,53 @@ fn speed_is_measured() {
     let json = |words: &[&str]| -> Value { serde_json::from_str(&done(folder, words)).unwrap() };
     let step = json(&["bench", "step", "--net", "tiny", "--batch", "8", "--json"]);
     assert!(step["images_per_second"].as_f64().unwrap() > 0.0, "{step}");
-    let kernels = done(folder, &["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--json"]);
-    for line in kernels.lines() {
+    let both = ["bench", "step", "--net", "tiny", "--batch", "8", "--adapters", "0,0", "--steps", "1"];
+    let timeline = done(folder, &[&both[..], &["--trace", "trace.json"]].concat());
+    for row in ["host of adapter 1", "link 0 to 1", "link 1 to 0"] {
+        assert!(timeline.contains(row), "{row} in {timeline}");
+    }
+    let trace: Value = serde_json::from_str(&fs::read_to_string(folder.join("trace.json")).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let carried = events.iter().filter(|event| event["name"].as_str().unwrap().ends_with(" bytes"));
+    // Four gathers and four scatters, both ways but for fc8's.
+    assert_eq!(carried.count(), 14);
+    let both = ["bench", "exchange", "--net", "tiny", "--batch", "8", "--repeats", "1", "--adapters"];
+    for line in done(folder, &[&both[..], &["0,0", "--json"]].concat()).lines() {
         let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["one_way"].as_f64().unwrap() > 0.0, "{line}");
+    }
+    fails(folder, &[&both[..], &["0"]].concat(), 2, &["name two adapters"]);
+    let kernels = done(folder, &["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--json"]);
+    let lines: Vec<Value> = kernels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["what"], "ceiling");
+    assert!(
+        lines[0]["gflops"].as_f64().unwrap() > 0.0 && lines[0]["gigabytes"].as_f64().unwrap() > 0.0,
+        "{}",
+        lines[0]
+    );
+    for line in &lines[1..] {
         assert!(line["seconds"].as_f64().unwrap() > 0.0, "{line}");
     }
-    assert!(kernels.lines().count() > 20);
+    let count = |what: &str| lines.iter().filter(|line| line["what"] == what).count();
+    // Four convolutions and three fully connected layers; the first has no dx.
+    assert_eq!((count("product"), count("total")), (20, 1));
+    assert!(count("kernel") > 40);
+
+    // Beside itself, printed three times: every line has its pair, and the median run is as fast as the median run.
+    fs::write(folder.join("before.json"), kernels.repeat(3)).unwrap();
+    let words = ["bench", "kernels", "--net", "tiny", "--batch", "4", "--repeats", "1", "--compare", "before.json"];
+    let text = done(folder, &words);
+    assert!(text.lines().last().unwrap().contains("pairs") && text.contains("ceiling"), "{text}");
+    assert!(text.lines().filter(|line| line.contains(" ms ")).all(|line| line.contains("  ×")), "{text}");
+    let two = done(folder, &["bench", "step", "--net", "tiny", "--batch", "1,8", "--steps", "1", "--json"]);
+    let batches: Vec<Value> = two.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(batches.iter().map(|line| line["batch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 8]);
+    fs::write(folder.join("before.json"), two).unwrap();
+    let step = ["bench", "step", "--net", "tiny", "--batch", "8", "--steps", "1", "--json", "--compare", "before.json"];
+    assert!(json(&step)["speedup"].as_f64().unwrap() > 0.0);
+    fs::write(folder.join("not.json"), "{\"net\": 1}\nbatch\n").unwrap();
+    fails(folder, &["bench", "step", "--compare", "not.json"], 2, &["--compare not.json", "line 2"]);
+    fails(folder, &["bench", "step", "--compare", "none.json"], 1, &["none.json"]);
     let loader = json(&["bench", "loader", "data", "--net", "tiny", "--json"]);
     assert!(loader["images_per_second"].as_f64().unwrap() > 0.0, "{loader}");
 }

@@ -50,6 +50,49 @@ fn one_adapter_gives_the_same_bytes_with_one_device_and_two() {
     }
 }
 
+/// What is really allocated stays within what the plan prints, and the loop makes nothing.
+#[test]
+fn everything_is_made_before_the_first_step() {
+    let _alone = common::alone();
+    let Some(row) = adapters().first().map(|row| row.index) else { return };
+    for placement in [row.to_string(), format!("{row},{row}")] {
+        let devices = open(&placement, 2);
+        let mut machine = machine(&devices, 10, 2);
+        for (index, device) in devices.iter().enumerate() {
+            let (made, planned) = (device.account.bytes(), machine.plan().bytes(index));
+            assert!(made <= planned && planned - made < 1 << 16, "{placement}: {made} bytes, {planned} planned");
+        }
+        let count = || devices.iter().map(|device| device.account.made()).sum::<u64>();
+        let (before, batch) = (count(), seeded::batch(&net(), 10));
+        for step in 1..=4 {
+            machine.step(&batch, step, 1e-3).unwrap();
+        }
+        assert!(before > 0);
+        assert_eq!(before, count(), "{placement}: buffers, bind groups or pipelines were made in the loop");
+    }
+}
+
+/// A step that is begun before the one before it is finished ends with the same bytes.
+#[test]
+fn steps_ahead_change_nothing() {
+    let _alone = common::alone();
+    let Some(row) = adapters().first().map(|row| row.index) else { return };
+    for placement in [row.to_string(), format!("{row},{row}")] {
+        let mut machine = machine(&open(&placement, 2), 10, 1);
+        let batch = seeded::batch(&net(), 10);
+        let rate = recipe::TINY.lr as f32;
+        machine.begin(&batch, 1, rate).unwrap();
+        machine.begin(&batch, 2, rate).unwrap();
+        let mut losses = vec![machine.finish().unwrap().loss];
+        machine.begin(&batch, 3, rate).unwrap();
+        losses.extend([machine.finish().unwrap().loss, machine.finish().unwrap().loss]);
+        assert_eq!(machine.pending(), 0);
+        let (expected, weights) = train(&placement, 10, 3);
+        assert_eq!(losses, expected, "{placement}");
+        assert!(bits(&machine.weights().unwrap()) == bits(&weights), "{placement}");
+    }
+}
+
 #[test]
 fn two_adapters_agree() {
     let _alone = common::alone();
@@ -101,7 +144,7 @@ fn gather_and_scatter_are_adjoint() {
                     y
                 }));
             }
-            machine.run(&Phase::Gather { before }).unwrap();
+            machine.run(&[Phase::Gather { before }]).unwrap();
             let gathered: f64 = machine
                 .columns()
                 .iter()
@@ -111,7 +154,7 @@ fn gather_and_scatter_are_adjoint() {
                     Some(dot(&input.read(&column.device).unwrap(), y.as_ref()?))
                 })
                 .sum();
-            machine.run(&Phase::Scatter { before }).unwrap();
+            machine.run(&[Phase::Scatter { before }, Phase::Add { before }]).unwrap();
             let scattered: f64 = machine
                 .columns()
                 .iter()

@@ -2,22 +2,36 @@
 
 mod common;
 
+use alexnet::cases;
 use alexnet::check;
 use alexnet::gpu::{Device, Profile};
 use alexnet::layer::{Layer, MaxPool};
+use alexnet::products::{Family, Product, Window};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 fn check_all(device: &Arc<Device>) {
     let mut wrong = Vec::new();
-    let mut count = 0;
+    let mut ran = BTreeSet::new();
     let passed = check::all(device, |checked| {
-        count += 1;
+        ran.insert((checked.case.clone(), checked.variant.clone(), checked.what));
         if !checked.passed() {
             wrong.push(checked.to_string());
         }
     })
     .unwrap();
-    assert!(count > 300, "{count} comparisons");
+    for family in device.profile.family.all() {
+        for case in cases::odd().iter().filter(|case| !case.layer.params(case.x).is_empty()) {
+            let y = case.layer.output(case.x).unwrap();
+            let window = Window::of(&case.layer, case.x, y, case.images.next_multiple_of(family.images()));
+            for (product, what) in Product::ALL.into_iter().zip(["y", "dx", "dw"]) {
+                for variant in family.variants(product, &window) {
+                    let wanted = (case.name.clone(), variant.to_string(), what);
+                    assert!(ran.contains(&wanted), "{wanted:?} was not compared");
+                }
+            }
+        }
+    }
     assert!(passed && wrong.is_empty(), "{}:\n{}", device.describe(), wrong.join("\n"));
 }
 
@@ -29,6 +43,26 @@ fn every_kernel_equals_the_reference() {
     }
 }
 
+/// Lanes on an adapter without subgroups do not compile, with twice the adapter's lanes they are wrong: both are named,
+/// and the device goes on.
+#[test]
+fn variants_that_fail_are_named() {
+    let _alone = common::alone();
+    for device in common::devices() {
+        let (family, what) = match device.profile.family {
+            Family::Portable(_) => (Family::Lanes { lanes: 8 }, "does not run here"),
+            Family::Lanes { lanes } => (Family::Lanes { lanes: 2 * lanes }, "WRONG"),
+        };
+        for name in ["conv 3×3", "full, 65 images"] {
+            let case = cases::odd().into_iter().find(|case| case.name == name).unwrap();
+            let failed = check::attempt(&device.with_family(family), &case).unwrap();
+            let wrong: Vec<_> = failed.iter().filter(|checked| !checked.passed()).map(ToString::to_string).collect();
+            assert!(!wrong.is_empty() && wrong.iter().all(|w| w.contains(what) && w.contains("lanes")), "{wrong:?}");
+            assert!(check::attempt(&device, &case).unwrap().iter().all(check::Checked::passed), "{name}");
+        }
+    }
+}
+
 /// A binding too small for the weights, as `half`'s fc6 is for 128 MiB: products run over ranges of output maps.
 #[test]
 fn products_over_ranges_equal_the_reference() {
@@ -37,7 +71,7 @@ fn products_over_ranges_equal_the_reference() {
         let small = Profile { max_binding: 448 << 10, ..device.profile.clone() };
         let device = device.with_profile(small);
         for name in ["full, 65 images", "full, whole tiles", "conv 5×5, 48 maps"] {
-            let mut case = alexnet::cases::odd().into_iter().find(|c| c.name == name).unwrap();
+            let mut case = cases::odd().into_iter().find(|c| c.name == name).unwrap();
             case.images = case.images.min(8);
             match &mut case.layer {
                 Layer::Full(full) => full.units = 600,

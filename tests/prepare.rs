@@ -177,7 +177,7 @@ fn killed_and_started_again() {
         let mut kills = 0;
         for attempt in 0.. {
             let mut child = binary(root.path(), out.path(), 1 + attempt % 3, form).spawn().unwrap();
-            std::thread::sleep(Duration::from_millis(20 + 20 * attempt as u64));
+            std::thread::sleep(Duration::from_millis(20).mul_f64(1.4f64.powi(attempt as i32)));
             if child.try_wait().unwrap().is_some_and(|status| status.success()) {
                 break;
             }

@@ -3,7 +3,9 @@
 mod common;
 
 use alexnet::alexnet::TABLES;
+use alexnet::bench;
 use alexnet::cases;
+use alexnet::check;
 use alexnet::column::StepUniform;
 use alexnet::gpu::{SHADERS, assemble};
 use alexnet::net::Net;
@@ -52,15 +54,18 @@ fn every_shader_translates() {
     let _alone = common::alone();
     let mut texts: BTreeMap<String, &str> = BTreeMap::new();
     for device in common::devices() {
+        let ceiling = bench::Kernels::new(&device, 64);
+        for program in ceiling.fma.iter().chain([&ceiling.copy]) {
+            texts.extend(program.kernels().map(|(name, text)| (text.to_owned(), name)));
+        }
         let mut collect = |solo: &Solo| {
             for program in [solo.forward(), solo.backward(), solo.beside()] {
                 texts.extend(program.kernels().map(|(name, text)| (text.to_owned(), name)));
             }
         };
-        for family in Family::all(&device.profile) {
-            let device = device.with_family(family);
-            for case in cases::odd() {
-                collect(&Solo::new(&device, &case).unwrap());
+        for round in check::rounds(&device) {
+            for case in &round.cases {
+                collect(&Solo::new(&round.device, case).unwrap());
             }
         }
         for table in TABLES {

@@ -129,6 +129,14 @@ fn nan_stops_the_step_and_is_named() {
         machine.set_weights(&broken).unwrap();
         let error = machine.step(&batch, 7, 0.01).unwrap_err();
         assert!(matches!(&error, Error::Diverged(why) if why.contains("step 7") && why.contains("1e-2")), "{error}");
+        // The step that is queued behind it is not blamed.
+        let mut machine = self::machine(&net, &device, 4);
+        machine.set_weights(&broken).unwrap();
+        machine.begin(&batch, 7, 0.01).unwrap();
+        machine.begin(&batch, 8, 0.01).unwrap();
+        let error = machine.finish().unwrap_err();
+        assert!(matches!(&error, Error::Diverged(why) if why.contains("step 7")), "{error}");
+        assert_eq!(machine.pending(), 0);
         // A rate that throws the weights to infinity.
         let mut machine = self::machine(&net, &device, 4);
         let error = (1..20).find_map(|step| machine.step(&batch, step, 1e30).err()).expect("it diverges");

@@ -1,13 +1,25 @@
-// y[o, q, n] = b[o] + Σ_{u, v, c} w[o, u, v, c] · x[c, STRIDE·q + (u, v) - PAD, n], for at most four input maps
+// y[o, q, n] = b[o] + Σ_{c, u, v} w[o, c, u, v] · x[c, STRIDE·q + (u, v) - PAD, n], for few input maps
 //
-// As lanes/forward, but one load of weights brings LANES neighbours in v where that kernel would bring input maps.
+// As lanes/forward, but the weights of a row of the window lie together, padded to V4 vec4s, and one load brings as many
+// rows as the lanes hold, where that kernel would bring input maps.
 
 #import lanes
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
-@group(0) @binding(1) var w: texture_storage_2d<rgba32float, read>;       // [OUT, KERNEL, KERNEL] vec4s of input maps
+@group(0) @binding(1) var w: texture_storage_2d<rgba32float, read>;       // [OUT, C, KERNEL, V4]
 @group(0) @binding(2) var<storage, read> b: array<f32>;                   // [OUT]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // [OUT, OUT_H, OUT_W, N4]
+
+const V4 = (KERNEL + 3u) / 4u;
+// Whether no window reaches past the image.
+const INSIDE = PAD == 0u && (OUT_H - 1u) * STRIDE + KERNEL <= H && (OUT_W - 1u) * STRIDE + KERNEL <= W;
+
+// x at place ix of a row, zero outside.
+fn pixel_at(line: u32, ix: i32, images: u32) -> vec4<f32> {
+    if INSIDE { return textureLoad(x, at((line + u32(ix)) * N4 + images)); }
+    let inside = ix >= 0 && ix < i32(W);
+    return select(vec4(0.0), textureLoad(x, at((line + select(0u, u32(ix), inside)) * N4 + images)), inside);
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -17,24 +29,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let x0 = i32(pixel % OUT_W * STRIDE) - i32(PAD);
     let row = group.y * TM;
     var sum: array<vec4<f32>, TM>;
-    for (var u = 0u; u < KERNEL; u++) {
-        let iy = y0 + i32(u);
-        if iy >= 0 && iy < i32(H) {
-            for (var v = 0u; v < KERNEL; v += LANES) {
-                var a: array<vec4<f32>, TM>;
-                for (var i = 0u; i < TM; i++) {
-                    a[i] = textureLoad(w, at(((row + i) * KERNEL + u) * KERNEL + v + lane));
-                }
-                for (var k = 0u; k < LANES; k++) {
-                    let ix = x0 + i32(v + k);
-                    if v + k < KERNEL && ix >= 0 && ix < i32(W) {
-                        for (var e = 0u; e < C; e++) {
-                            let value = textureLoad(x, at(((e * H + u32(iy)) * W + u32(ix)) * N4 + images));
-                            for (var i = 0u; i < TM; i++) {
-                                sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
-                            }
-                        }
+    for (var r = 0u; r < C * KERNEL; r++) {
+        let iy = y0 + i32(r % KERNEL);
+        if INSIDE || (iy >= 0 && iy < i32(H)) {
+            var a: array<vec4<f32>, TM>;
+            for (var i = 0u; i < TM; i++) {
+                a[i] = textureLoad(w, at(((row + i) * C * KERNEL + r) * V4 + lane));
+            }
+            let line = (r / KERNEL * H + u32(iy)) * W;
+            for (var k = 0u; k < KERNEL / 4u; k++) {
+                for (var e = 0u; e < 4u; e++) {
+                    let value = pixel_at(line, x0 + i32(k * 4u + e), images);
+                    for (var i = 0u; i < TM; i++) {
+                        sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
                     }
+                }
+            }
+            for (var e = 0u; e < KERNEL % 4u; e++) {
+                let value = pixel_at(line, x0 + i32(KERNEL / 4u * 4u + e), images);
+                for (var i = 0u; i < TM; i++) {
+                    sum[i] = fma(vec4(subgroupShuffle(a[i][e], KERNEL / 4u)), value, sum[i]);
                 }
             }
         }

@@ -6,7 +6,7 @@
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;       // [C, OUT_H, OUT_W, N4]
-@group(0) @binding(2) var<storage, read_write> winner: array<vec4<u32>>;  // [C, OUT_H, OUT_W, N4]
+@group(0) @binding(2) var<storage, read_write> winner: array<u32>;        // [C, OUT_H, OUT_W, N4]: a byte an image
 
 fn each(i: u32) {
     let n = i % N4;
@@ -22,5 +22,5 @@ fn each(i: u32) {
         place = select(place, vec4(k), wins);
     }
     y[i] = best;
-    winner[i] = place;
+    winner[i] = place.x | (place.y << 8u) | (place.z << 16u) | (place.w << 24u);
 }

@@ -2,9 +2,9 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, prepare, train,
+    UseArgs, data, loader, prepare, report::Report, train, tune,
 };
-use crate::data::{DataSet, Options, Split, source};
+use crate::data::{DataSet, Options, Split, Stats, source};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
@@ -15,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan, solo};
+use crate::{bench, check, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -27,19 +27,23 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Train(args) => return train::run(&args),
         Command::Eval(args) => evaluate(&args)?,
-        Command::Data(args) => return super::data::run(&args),
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Data(args) => return data::run(&args),
         Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,
         Command::Check(args) => return check_kernels(&args),
+        Command::Tune(args) => return tune::run(&args),
         Command::Bench(args) => measure(args)?,
         Command::Shader(args) => print_shader(&args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
+
+/// What a shell expects after Ctrl-C.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// A result on stdout. A reader that has gone, as `head` does, is no failure.
 pub(super) fn say(text: &str) -> Result<()> {
@@ -81,17 +85,25 @@ fn numbered(set: &DataSet, weights: &Weights, net: &Net, options: &Options) -> R
 /// Trained weights on their machine, for use.
 struct Loaded {
     machine: Machine,
-    stats: Arc<data::Stats>,
+    stats: Arc<Stats>,
     classes: Vec<String>,
     class_names: Option<Vec<String>>,
 }
 
-fn load(mut weights: Weights, table: &'static Table, how: &UseArgs, batch: usize) -> Result<Loaded> {
+fn load(
+    mut weights: Weights,
+    table: &'static Table,
+    how: &UseArgs,
+    batch: usize,
+    note: impl FnMut(&str),
+) -> Result<Loaded> {
     let net = weights.resolve(table)?;
     let (classes, class_names) = (weights.numbered_classes(&net), weights.class_names.clone());
     let stats = Arc::new(weights.needed_stats(table)?);
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
+    let kernels = how.kernels.how(how.adapters.as_deref());
+    let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes, class_names })
@@ -116,7 +128,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
         };
         let set = Arc::new(numbered(opened.insert(images), &weights, &net, &options)?);
         let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
-        let mut loaded = load(weights, table, &args.how, batch)?;
+        let mut loaded = load(weights, table, &args.how, batch, |note| progress.note(note))?;
         ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
         let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.exif };
         let classes = loaded.machine.net().classes;
@@ -176,7 +188,8 @@ fn predict(args: &PredictArgs) -> Result<()> {
     let table = weights.table(args.how.net)?;
     let views = args.images.len().saturating_mul(args.how.views);
     let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
-    let Loaded { mut machine, stats, classes, class_names } = load(weights, table, &args.how, batch)?;
+    // A few images are soon done: nobody tunes for their number.
+    let Loaded { mut machine, stats, classes, class_names } = load(weights, table, &args.how, batch, |_| ())?;
     let how = predict::Settings {
         views: args.how.views,
         top: args.top,
@@ -237,7 +250,7 @@ fn adapters() -> Result<()> {
 }
 
 /// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
-fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
+pub(super) fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
     let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
     Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
 }
@@ -252,6 +265,13 @@ fn print_shader(args: &ShaderArgs) -> Result<()> {
 fn describe(args: &DescribeArgs) -> Result<()> {
     let net = of_default_classes(args.net, args.classes)?;
     let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    if args.growth {
+        let rates = plan::Rates { gflops: args.gflops, gigabytes: args.gigabytes };
+        let found = args.adapters.is_some() || !gpu::list().is_empty();
+        let devices = if found { gpu::select(args.adapters.as_deref(), 2)? } else { Vec::new() };
+        let profile = devices.first().map_or_else(Profile::webgpu, |device| device.profile.clone());
+        return say(&plan::growth(args.net, net.classes, batch, &profile, rates)?);
+    }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
         return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
@@ -279,28 +299,73 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
 
 fn measure(command: BenchCommand) -> Result<()> {
     match command {
-        BenchCommand::Step { net, batch, accumulate, steps, adapters, json } => {
-            let devices = gpu::select(adapters.as_deref(), net.columns)?;
-            let images = batch.unwrap_or(recipe::defaults(net).batch);
-            let report = bench::step(&of_default_classes(net, None)?, &devices, images, accumulate, steps)?;
-            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
-        }
-        BenchCommand::Kernels { net, batch, repeats, adapters, json } => {
-            let mut said = Ok(());
-            for device in gpu::select(adapters.as_deref(), net.columns)? {
-                if !json {
-                    say(&device.describe())?;
+        BenchCommand::Step {
+            net: nets,
+            batch: batches,
+            accumulate,
+            steps,
+            adapters,
+            kernels,
+            compare,
+            trace: file,
+            json,
+        } => {
+            let mut report = Report::new(json, compare.as_deref())?;
+            if file.is_some() && nets.len() * batches.len().max(1) > 1 {
+                let why = "--trace: one file holds one step; name one --net and one --batch";
+                return Err(Error::Usage(why.to_owned()).into());
+            }
+            for table in nets {
+                let opened = gpu::select(adapters.as_deref(), table.columns)?;
+                let net = of_default_classes(table, None)?;
+                let how = kernels.how(adapters.as_deref());
+                let own = [recipe::defaults(table).batch];
+                for &images in if batches.is_empty() { &own[..] } else { &batches } {
+                    let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
+                    let (step, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+                    report.line(&step)?;
+                    if let Some(file) = &file {
+                        trace::write(&spans, file)?;
+                        if !json {
+                            say(&trace::timeline(&spans))?;
+                        }
+                    }
                 }
-                bench::kernels(&of_default_classes(net, None)?, &device, batch, repeats, |report| {
+            }
+            report.end()
+        }
+        BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, compare, json } => {
+            let mut report = Report::new(json, compare.as_deref())?;
+            let devices = gpu::select(adapters.as_deref(), net.columns)?;
+            let net = of_default_classes(net, None)?;
+            let how = kernels.how(adapters.as_deref());
+            let mut said = Ok(());
+            for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
+                bench::kernels(&net, &device, batch, repeats, &row, |line| {
                     if said.is_ok() {
-                        let json = json.then(|| serde_json::to_string(report));
-                        said = json
-                            .transpose()
-                            .map_err(Into::into)
-                            .and_then(|j| say(&j.unwrap_or_else(|| report.to_string())));
+                        said = report.line(line);
                     }
                 })?;
             }
+            said.and_then(|()| report.end())
+        }
+        BenchCommand::Exchange { net, batch, repeats, adapters, json } => {
+            let devices = gpu::select(Some(&adapters), 2)?;
+            let [first, second] = &devices[..] else {
+                let why = format!("--adapters {adapters}: an exchange is between two; name two adapters, or one twice");
+                return Err(Error::Usage(why).into());
+            };
+            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let mut report = Report::new(json, None)?;
+            let mut said = Ok(());
+            if !json {
+                say(&format!("{}\n{}", first.describe(), second.describe()))?;
+            }
+            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |line| {
+                if said.is_ok() {
+                    said = report.line(line);
+                }
+            })?;
             said
         }
         BenchCommand::Loader { data, split, source, net, workers: option, json } => {

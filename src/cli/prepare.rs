@@ -1,18 +1,67 @@
 //! `prepare`: from what was typed to a prepared set.
 
-use super::PrepareArgs;
 use super::commands::{say, workers};
-use crate::data::prepared::{Form, MANIFEST, Manifest, SKIPPED, Settings};
+use super::{SourceArgs, count, tables};
+use crate::data::prepared::{Form, MANIFEST, Manifest, SKIPPED, Settings, Subsampling};
 use crate::data::source;
-use crate::data::{DataSet, Decoding};
+use crate::data::{Colour, DataSet, Decoding, Exif};
 use crate::error::Error;
+use crate::net::Table;
 use crate::prepare::{self, Work};
 use crate::train::{Images, Progress};
 use anyhow::Result;
+use clap::Args;
+use clap::builder::TypedValueParser;
 use indicatif::HumanDuration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Options of `prepare`.
+#[derive(Args, Debug)]
+pub struct PrepareArgs {
+    /// The images, or with --verify alone a prepared set.
+    pub source: PathBuf,
+    /// Another source of the validation images.
+    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
+    pub val: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub said: SourceArgs,
+    /// Seed of --val-fraction.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder to write, new or empty.
+    #[arg(required_unless_present = "verify")]
+    pub out: Option<PathBuf>,
+    /// The network whose image size counts.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Side of the squares in pixels [default: 256; the network's own].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1 << 14).map(|n| n as usize))]
+    pub size: Option<usize>,
+    /// How squares are stored.
+    #[arg(long, value_enum, default_value = "raw")]
+    pub form: Form,
+    /// Quality of JPEGs, 1 to 100.
+    #[arg(long, default_value = "90", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+    /// Resolution of the colours of JPEGs.
+    #[arg(long, value_enum, default_value = "4:2:0")]
+    pub subsampling: Subsampling,
+    /// Images a shard.
+    #[arg(long, value_name = "IMAGES", default_value = "4096", value_parser = count())]
+    pub shard: usize,
+    /// What to do with EXIF orientation.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub exif: Exif,
+    /// Threads that load images; the result does not depend on it [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+    /// Read everything again and compare it with its checksums.
+    #[arg(long)]
+    pub verify: bool,
+}
 
 /// Prepares a set, or only reads one again.
 pub(super) fn run(args: &PrepareArgs) -> Result<()> {
@@ -94,14 +143,20 @@ fn words(out: &Path, manifest: &Manifest) -> String {
     if let Some(stats) = &manifest.stats {
         let [r, g, b] = stats.mean;
         text += &format!("mean R {r:.2}  G {g:.2}  B {b:.2}\n");
-        text += "component      stdev  R       G       B         ILSVRC's\n";
-        for i in 0..3 {
-            let of = |colour: &crate::data::Colour| {
-                let [r, g, b] = colour.components[i];
-                format!("{:7.2}  {r:7.4} {g:7.4} {b:7.4}", colour.stdev[i])
-            };
-            text += &format!("{}            {}  {}\n", i + 1, of(&stats.components), of(&stats.published));
-        }
+        text += &components(&stats.components);
     }
     text + &out.display().to_string()
+}
+
+/// The components of colour beside ILSVRC's published ones, a line each.
+pub(super) fn components(own: &Colour) -> String {
+    let mut text = "component    stdev  R       G       B          ILSVRC: stdev  R       G       B\n".to_owned();
+    for i in 0..3 {
+        let of = |colour: &Colour| {
+            let [r, g, b] = colour.components[i];
+            format!("{:7.2}  {r:7.4} {g:7.4} {b:7.4}", colour.stdev[i])
+        };
+        text += &format!("{:<9}  {}         {}\n", i + 1, of(own), of(&Colour::PUBLISHED));
+    }
+    text
 }

@@ -1,28 +1,30 @@
 //! `train`: from what was typed to a run.
 
-use super::commands::{errors, say, workers};
-use super::{Switch, TrainArgs, Until};
+use super::commands::{INTERRUPTED, errors, say, workers};
+use super::{KernelArgs, Switch, TrainArgs, Until};
 use crate::alexnet;
 use crate::checkpoint;
 use crate::data::prepared;
 use crate::data::{Augment, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass};
 use crate::error::Error;
-use crate::gpu;
+use crate::gpu::{self, Device};
 use crate::net::Table;
+use crate::plan::Plan;
+use crate::products::Choices;
 use crate::recipe::{self, Figures};
 use crate::run::{self, Adapters, Config, Data, Run, word};
 use crate::schedule::Schedule;
 use crate::train::{self, End, Images, Progress, Trainer};
+use crate::tune::{self, How};
 use crate::weights::{self, Weights};
 use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// What a shell expects after Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 /// Set by Ctrl-C while training: the step is finished and saved.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -90,7 +92,12 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     for device in &devices {
         progress.note(&format!("adapter: {} ({})", device.describe(), device.choice()));
     }
+    let devices = choose(&mut config, &devices, &args.kernels, args.adapters.as_deref(), progress)?;
     let machine = train::machine(&config, &devices)?;
+    for index in 0..devices.len() {
+        let mib = machine.plan().bytes(index) >> 20;
+        progress.note(&format!("memory: {mib} MiB on adapter {}, from the first step to the last", index + 1));
+    }
     let run = Run::create(args.run.as_deref(), config)?;
     progress.note(&format!("run: {}", run.folder.display()));
     Trainer::new(run.clone(), images, machine, first, progress).map_err(|e| {
@@ -156,6 +163,7 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
             adapters.devices.join(" and ")
         ));
     }
+    let devices = choose(&mut run.config, &devices, &args.kernels, option.as_deref(), progress)?;
     let machine = train::machine(&run.config, &devices)?;
     let first = match (&latest, &run.config.weights) {
         (None, Some(path)) => Some(first_weights(path, &run.config)?),
@@ -196,6 +204,44 @@ fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The devices with the variants the run recorded; where it recorded none for an adapter, with those measured or
+/// shipped, which it then records.
+fn choose(
+    config: &mut Config,
+    devices: &[Arc<Device>],
+    kernels: &KernelArgs,
+    adapters: Option<&str>,
+    progress: &Progress,
+) -> Result<Vec<Arc<Device>>> {
+    let net = config.network()?;
+    let how = How { exact: config.exact, ..kernels.how(adapters) };
+    let (batch, accumulate) = (config.batch, config.accumulate);
+    let recorded = |device: &Arc<Device>| {
+        let variants = config.kernels.get(&device.describe())?.clone();
+        Some(device.with_choices(Choices { exact: config.exact, variants }))
+    };
+    let mut chosen: Vec<_> = devices.iter().filter_map(recorded).collect();
+    if chosen.len() < devices.len() {
+        let measured = tune::apply(&net, devices, batch, accumulate, how, |note| progress.note(note))?;
+        chosen = measured.into_iter().map(|device| recorded(&device).unwrap_or(device)).collect();
+    }
+    let profiles: Vec<_> = chosen.iter().map(|device| &device.profile).collect();
+    let tasks = tune::tasks(&net, Plan::new(&net, &profiles, batch, accumulate)?.batch);
+    for device in &chosen {
+        if let Some((product, variant)) = tune::unknown(device, &tasks) {
+            return Err(Error::Usage(format!(
+                "config.toml: the run computes {product} as `{variant}`, which this version has not on {}; resume with \
+                 alexnet {}",
+                device.describe(),
+                config.version
+            ))
+            .into());
+        }
+        config.kernels.insert(device.describe(), tune::resolved(device, &tasks).variants);
+    }
+    Ok(chosen)
 }
 
 /// Everything resolved, the adapters apart.
@@ -257,7 +303,9 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
             &images.train,
             &images.val,
         ),
+        exact: args.kernels.exact,
         adapters: Adapters { option: None, devices: Vec::new() },
+        kernels: BTreeMap::new(),
     })
 }
 
@@ -311,6 +359,11 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--exif", args.exif.as_ref().map(word), word(&config.exif)),
         ("--recipe", args.recipe.as_ref().map(word), word(&config.recipe)),
     ];
+    if args.kernels.exact && !config.exact {
+        let why = "--exact: the run was begun without it, and --resume goes on as it was begun; leave it out, or begin \
+                   another run";
+        return Err(Error::Usage(why.to_owned()).into());
+    }
     for (option, given, own) in pairs {
         if let Some(given) = given.filter(|given| *given != own) {
             return Err(Error::Usage(format!(

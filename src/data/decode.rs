@@ -227,6 +227,12 @@ impl Decoder {
     }
 }
 
+/// Width and height by an image's header.
+pub(super) fn dimensions(bytes: &[u8]) -> Result<(u32, u32), String> {
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
+    reader.into_dimensions().map_err(|e| e.to_string())
+}
+
 fn too_many(what: &str) -> String {
     format!("{what} by its header, the limit is {MAX_PIXELS}; make it smaller")
 }

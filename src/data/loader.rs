@@ -282,7 +282,7 @@ impl Training {
         let LoaderSettings { crop, details, .. } = self.settings;
         let number = seen.number as usize;
         let held = if details.augment == Augment::ResizedCrop {
-            self.set.region(number, crop, &mut self.reader, |width, height| part(width, height, seen))
+            self.set.part(number, crop, &mut self.reader, |width, height| part(width, height, seen))
         } else {
             self.set.square(number, self.stats.size, &mut self.reader)
         };

@@ -19,9 +19,10 @@ mod pipe;
 mod webdataset;
 
 pub(in crate::data) use folder::{entries, read_file};
+pub(in crate::data) use index::cache_folder;
 
 use crate::data::augment::{Purpose, random};
-use crate::data::decode::{Decoder, Exif, Square, SquareRef};
+use crate::data::decode::{self, Decoder, Exif, Square, SquareRef};
 use crate::error::{Error, Result};
 use find::Found;
 use rand::seq::SliceRandom;
@@ -276,12 +277,6 @@ impl DataSet {
         Ok(self)
     }
 
-    /// The same images, read and decoded each time.
-    pub fn uncached(mut self) -> Self {
-        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
-        self
-    }
-
     /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
     /// `seed`, as its share rounded, but never all.
     fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
@@ -298,6 +293,12 @@ impl DataSet {
         self.places = kept.iter().map(|&n| self.places[n]).collect();
         self.labels = kept.iter().map(|&n| self.labels[n]).collect();
         self.split = split;
+        self
+    }
+
+    /// The same images, read and decoded each time.
+    pub fn uncached(mut self) -> Self {
+        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
         self
     }
 
@@ -396,7 +397,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::Image`] where it cannot be read or decoded.
-    pub fn region<'a>(
+    pub fn part<'a>(
         &'a self,
         number: usize,
         size: usize,
@@ -406,6 +407,17 @@ impl DataSet {
         let stored = self.read(number, &mut reader.file)?;
         let part = reader.decoder.part(stored, size, None, choose);
         part.map(|square| Held::Reader(square.into())).map_err(|why| self.unreadable(number, why))
+    }
+
+    /// Width and height of image `number` in pixels, as it is stored; only its header is looked at.
+    ///
+    /// # Errors
+    /// [`Error::Image`] where it cannot be read.
+    pub fn dimensions(&self, number: usize, reader: &mut Reader) -> Result<(u32, u32)> {
+        match self.read(number, &mut reader.file)? {
+            Stored::File(bytes) => decode::dimensions(bytes).map_err(|why| self.unreadable(number, why)),
+            Stored::Square { size, .. } => Ok((size as u32, size as u32)),
+        }
     }
 
     fn unreadable(&self, number: usize, why: String) -> Error {
@@ -472,7 +484,7 @@ fn shortened(names: &[String]) -> String {
 }
 
 /// FNV-1a, 64 bits: written to a run's folder, so it must not change with the standard library.
-struct Fnv(u64);
+pub(in crate::data) struct Fnv(pub u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -482,7 +494,7 @@ impl Default for Fnv {
 
 impl Fnv {
     /// Mixes in a field and its length.
-    fn field(&mut self, bytes: &[u8]) {
+    pub fn field(&mut self, bytes: &[u8]) {
         for &byte in bytes.iter().chain(&(bytes.len() as u64).to_le_bytes()) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }

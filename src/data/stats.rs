@@ -7,8 +7,6 @@ use crate::data::skip::{Ledger, Skipped};
 use crate::data::source::{DataSet, Reader};
 use crate::error::{Error, Result};
 use crossbeam_channel::Sender;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -36,61 +34,6 @@ pub enum Mean {
     Channel,
     /// Nothing.
     None,
-}
-
-/// What statistics are measured on; in words `full`, `sample:IMAGES` or `published`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Basis {
-    /// Every training image.
-    Full,
-    /// So many of them, drawn by the seed; all where there are no more.
-    Sample(usize),
-    /// Nothing: ILSVRC's published channel means and components.
-    Published,
-}
-
-impl Default for Basis {
-    fn default() -> Self {
-        Basis::Sample(20_000)
-    }
-}
-
-impl fmt::Display for Basis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Basis::Full => write!(f, "full"),
-            Basis::Sample(images) => write!(f, "sample:{images}"),
-            Basis::Published => write!(f, "published"),
-        }
-    }
-}
-
-impl FromStr for Basis {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let sample = || text.strip_prefix("sample:")?.parse().ok().filter(|&images| images > 0).map(Basis::Sample);
-        match text {
-            "full" => Ok(Basis::Full),
-            "published" => Ok(Basis::Published),
-            _ => sample().ok_or_else(|| "expected full, published, or sample:IMAGES as in sample:20000".to_owned()),
-        }
-    }
-}
-
-impl From<Basis> for String {
-    fn from(basis: Basis) -> Self {
-        basis.to_string()
-    }
-}
-
-impl TryFrom<String> for Basis {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
 }
 
 impl Stats {

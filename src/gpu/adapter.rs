@@ -1,8 +1,9 @@
 //! Adapters: listing, choosing, opening.
 
 use super::kernel::Pipelines;
+use super::{Account, Timeline};
 use crate::error::{Error, Result};
-use crate::products::Family;
+use crate::products::{Choices, Family, Product, Variant, Window};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -233,8 +234,10 @@ impl AdapterRow {
 /// What of an adapter decides how kernels run on it. The same for every placement of the columns.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// The kernels of its products.
+    /// The kernels it can run in its products.
     pub family: Family,
+    /// Which of them it runs where; what is missing runs the family's default.
+    pub choices: Choices,
     /// Threads of a workgroup in elementwise kernels.
     pub workgroup: u32,
     /// Items, most often vec4s, each of them handles.
@@ -258,10 +261,16 @@ impl Profile {
         Self::new(Family::PORTABLE, &limits, false)
     }
 
+    /// The variant in which `product` of `window` runs.
+    pub fn variant(&self, product: Product, window: &Window) -> Variant {
+        self.choices.variant(self.family, product, window)
+    }
+
     fn new(family: Family, limits: &wgpu::Limits, capped: bool) -> Self {
         let (workgroup, per_thread) = family.spread();
         Self {
             family,
+            choices: Choices::default(),
             workgroup,
             per_thread,
             max_binding: limits.max_storage_buffer_binding_size,
@@ -286,6 +295,10 @@ pub struct Device {
     pub(super) pipelines: Pipelines,
     choice: String,
     fault: Arc<Mutex<Option<Fault>>>,
+    /// What it was asked for.
+    pub account: Account,
+    /// When it ran what, while a trace is made.
+    pub timeline: Timeline,
 }
 
 enum Fault {
@@ -298,7 +311,7 @@ enum Fault {
 impl Device {
     fn open(row: &AdapterRow, limits: wgpu::Limits, choice: String) -> Result<Arc<Self>> {
         let wanted = Features::SUBGROUP | Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
-        let features = row.features & wanted;
+        let features = row.features & (wanted | Features::TIMESTAMP_QUERY);
         let request = row.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("alexnet"),
             required_features: features,
@@ -337,6 +350,8 @@ impl Device {
             pipelines: Mutex::new(HashMap::new()),
             choice,
             fault,
+            account: Account::default(),
+            timeline: Timeline::default(),
         }))
     }
 
@@ -344,6 +359,11 @@ impl Device {
     pub fn with_family(&self, family: Family) -> Arc<Self> {
         let (workgroup, per_thread) = family.spread();
         self.with_profile(Profile { family, workgroup, per_thread, ..self.profile.clone() })
+    }
+
+    /// The same device with these variants of the products.
+    pub fn with_choices(&self, choices: Choices) -> Arc<Self> {
+        self.with_profile(Profile { choices, ..self.profile.clone() })
     }
 
     /// The same device, treated as one of another profile.
@@ -356,6 +376,8 @@ impl Device {
             pipelines: Mutex::new(HashMap::new()),
             choice: self.choice.clone(),
             fault: Arc::clone(&self.fault),
+            account: Account::default(),
+            timeline: Timeline::default(),
         })
     }
 
@@ -379,6 +401,33 @@ impl Device {
         &self.choice
     }
 
+    /// Does `work`, which records and runs kernels, and waits for it. The inner error is what the driver or wgpu refused,
+    /// in words: the device goes on without.
+    ///
+    /// # Errors
+    /// The device was lost, or `work` failed for another reason.
+    pub fn attempt<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<Result<T, String>> {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let scopes = [Internal, OutOfMemory, Validation].map(|filter| self.raw.push_error_scope(filter));
+        let done = work().and_then(|done| self.wait().map(|()| done));
+        // In the order they happened the first error explains the others; each scope holds its first.
+        let refused = scopes.into_iter().rev().filter_map(|scope| pollster::block_on(scope.pop())).last();
+        let Some(refused) = refused else { return done.map(Ok) };
+        if done.is_err() {
+            // A lost device refuses everything.
+            self.ensure_works()?;
+        }
+        Ok(Err(refused.to_string()))
+    }
+
+    fn ensure_works(&self) -> Result<()> {
+        let scope = self.raw.push_error_scope(wgpu::ErrorFilter::Validation);
+        let read = super::Tensor::zeros(self, "probe", 4).read(self);
+        let refused = pollster::block_on(scope.pop());
+        let lost = |why: String| Error::DeviceLost(format!("{}: {why}", self.describe()));
+        read.and_then(|_| refused.map_or(Ok(()), |why| Err(lost(why.to_string()))))
+    }
+
     /// Waits for all submitted work and reports what went wrong since the last call.
     ///
     /// # Errors
@@ -387,7 +436,19 @@ impl Device {
     /// # Panics
     /// On a call that wgpu's validation refused: a bug of this project.
     pub fn wait(&self) -> Result<()> {
-        let polled = self.raw.poll(wgpu::PollType::wait_indefinitely());
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    /// Waits for one submission and those before it, as [`Device::wait`] does for all.
+    ///
+    /// # Errors
+    /// The device was lost, or ran out of memory.
+    pub fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })
+    }
+
+    fn poll(&self, until: wgpu::PollType) -> Result<()> {
+        let polled = self.raw.poll(until);
         match self.fault.lock().expect("no holder panics").take() {
             Some(Fault::Lost(why)) => Err(Error::DeviceLost(format!("{}: {why}", self.describe()))),
             Some(Fault::OutOfMemory(why)) => Err(Error::OutOfMemory(format!("{}: {why}", self.describe()))),

@@ -19,25 +19,36 @@ macro_rules! shaders {
 shaders! {
     "image/arrange" "image/views"
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
-    "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_weight" "lanes/unpack_weight"
-    "lanes/transpose"
+    "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
+    "lanes/transpose" "lanes/product" "lanes/product_weight"
+    "winograd/input" "winograd/output" "winograd/weight" "winograd/output_adjoint" "winograd/weight_adjoint" "winograd/transpose"
     "relu/forward" "relu/backward"
     "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"
     "pool/forward" "pool/backward"
     "dropout/apply"
     "loss/forward" "loss/sum" "loss/backward"
     "optimizer/sgd"
+    "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
     "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
 }
 
 /// A constant put in front of a kernel.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Const {
     /// `u32`
     U(usize),
     /// `f32`
     F(f32),
+    /// `fn NAME(place: Place)`: M X Mᵀ for a fixed matrix M, where the kernel says what a `Place` is and supplies
+    /// `load(place, row, column)` for X and `store(place, row, column, value)` for the result. Written out: drivers
+    /// neither fold an array of constants into the code nor unroll loops as long as these.
+    Transform {
+        /// Columns of M.
+        columns: usize,
+        /// M, a row after the other.
+        values: Vec<f32>,
+    },
 }
 
 impl From<usize> for Const {
@@ -63,6 +74,56 @@ fn source(name: &str) -> &'static str {
     found.unwrap_or_else(|| panic!("no shader named {name}")).1
 }
 
+/// The function of [`Const::Transform`]: M times every column of X, then M times every row of that.
+fn write_transform(text: &mut String, name: &str, columns: usize, values: &[f32]) -> std::fmt::Result {
+    let rows = values.len() / columns;
+    let arguments: Vec<_> = (0..columns).map(|c| format!("x{c}: vec4<f32>")).collect();
+    writeln!(text, "fn {name}_line({}) -> array<vec4<f32>, {rows}> {{", arguments.join(", "))?;
+    write_product(text, &values.chunks(columns).collect::<Vec<_>>())?;
+    writeln!(text, "}}\nfn {name}(place: Place) {{")?;
+    for c in 0..columns {
+        let loads: Vec<_> = (0..columns).map(|r| format!("load(place, {r}u, {c}u)")).collect();
+        writeln!(text, "    let half_{c} = {name}_line({});", loads.join(", "))?;
+    }
+    for r in 0..rows {
+        let row: Vec<_> = (0..columns).map(|c| format!("half_{c}[{r}]")).collect();
+        writeln!(text, "    let row_{r} = {name}_line({});", row.join(", "))?;
+        for c in 0..rows {
+            writeln!(text, "    store(place, {r}u, {c}u, row_{r}[{c}]);")?;
+        }
+    }
+    writeln!(text, "}}")
+}
+
+/// M x, line by line. Two rows whose even columns are equal and whose odd ones are opposite share both sums, as
+/// evaluations at points ±p do.
+fn write_product(text: &mut String, rows: &[&[f32]]) -> std::fmt::Result {
+    let term = |(column, value): (usize, &f32)| match *value {
+        1.0 => format!("x{column}"),
+        value => format!("{value:?} * x{column}"),
+    };
+    let sum = |row: &[f32], wanted: fn(usize) -> bool| {
+        let terms: Vec<_> = row.iter().enumerate().filter(|(c, v)| **v != 0.0 && wanted(*c)).map(term).collect();
+        if terms.is_empty() { "vec4(0.0)".to_owned() } else { terms.join(" + ") }
+    };
+    let even = |column: usize| column.is_multiple_of(2);
+    let mirrored = |a: &[f32], b: &[f32]| {
+        a.iter().zip(b).enumerate().all(|(column, (a, b))| if even(column) { a == b } else { *a == -b })
+    };
+    let mut results = Vec::with_capacity(rows.len());
+    while let Some(row) = rows.get(results.len()) {
+        let r = results.len();
+        if rows.get(r + 1).is_some_and(|next| mirrored(row, next)) {
+            writeln!(text, "    let even_{r} = {};", sum(row, |c| c.is_multiple_of(2)))?;
+            writeln!(text, "    let odd_{r} = {};", sum(row, |c| !c.is_multiple_of(2)))?;
+            results.extend([format!("even_{r} + odd_{r}"), format!("even_{r} - odd_{r}")]);
+        } else {
+            results.push(sum(row, |_| true));
+        }
+    }
+    writeln!(text, "    return array<vec4<f32>, {}>({});", rows.len(), results.join(", "))
+}
+
 /// WGSL of kernel `name`: constants, the kernel, and every file it imports.
 ///
 /// # Panics
@@ -73,6 +134,7 @@ pub fn assemble(name: &str, consts: &[(&str, Const)]) -> String {
         match value {
             Const::U(v) => writeln!(text, "const {name} = {v}u;"),
             Const::F(v) => writeln!(text, "const {name} = f32({v:?});"),
+            Const::Transform { columns, values } => write_transform(&mut text, name, *columns, values),
         }
         .expect("writing to a string");
     }
@@ -152,6 +214,7 @@ impl Device {
                 wgpu::ShaderRuntimeChecks::unchecked(),
             )
         };
+        self.account.make(0);
         let pipeline = self.raw.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(name),
             layout: None,

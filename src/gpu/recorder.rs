@@ -2,7 +2,7 @@
 
 use super::kernel::{Compiled, Const};
 use super::{Device, Tensor, Texture};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ pub enum Bind<'a> {
     Tensor(&'a Tensor),
     /// A storage texture to read.
     Texture(&'a Texture),
+    /// A uniform of four numbers, for what differs between dispatches of one kernel.
+    Numbers([u32; 4]),
 }
 
 impl Bind<'_> {
@@ -20,7 +22,7 @@ impl Bind<'_> {
     fn bytes(&self) -> u64 {
         match self {
             Self::Tensor(tensor) => tensor.bytes(),
-            Self::Texture(_) => 0,
+            Self::Texture(_) | Self::Numbers(_) => 0,
         }
     }
 }
@@ -34,6 +36,12 @@ impl<'a> From<&'a Tensor> for Bind<'a> {
 impl<'a> From<&'a Texture> for Bind<'a> {
     fn from(texture: &'a Texture) -> Self {
         Self::Texture(texture)
+    }
+}
+
+impl From<[u32; 4]> for Bind<'_> {
+    fn from(numbers: [u32; 4]) -> Self {
+        Self::Numbers(numbers)
     }
 }
 
@@ -75,13 +83,13 @@ impl Program {
             return Ok(());
         }
         if !device.profile.capped {
-            device.queue.submit([self.encode(device, &self.commands)]);
+            Self::run(device, &self.commands);
             return Ok(());
         }
         let chunk = *self.chunk.lock().expect("no holder panics");
         if let Some(chunk) = chunk {
             for commands in self.commands.chunks(chunk) {
-                device.queue.submit([self.encode(device, commands)]);
+                Self::run(device, commands);
             }
             return Ok(());
         }
@@ -89,7 +97,7 @@ impl Program {
         let mut longest = Duration::ZERO;
         for command in self.commands.chunks(1) {
             let start = Instant::now();
-            device.queue.submit([self.encode(device, command)]);
+            Self::run(device, command);
             device.wait()?;
             longest = longest.max(start.elapsed());
         }
@@ -98,13 +106,26 @@ impl Program {
         Ok(())
     }
 
-    fn encode(&self, device: &Device, commands: &[Command]) -> wgpu::CommandBuffer {
-        let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    /// Submits `commands` at once.
+    fn run(device: &Device, commands: &[Command]) {
+        device.submit(|encoder| Self::encode(device, commands, encoder));
+    }
+
+    fn encode(device: &Device, commands: &[Command], encoder: &mut wgpu::CommandEncoder) {
+        let is_dispatch = |command: &Command| matches!(command, Command::Dispatch { .. });
+        let stamps = commands.iter().any(is_dispatch).then(|| device.timeline.pair()).flatten();
         let mut rest = commands;
+        let mut is_first = true;
         while let Some(first) = rest.first() {
-            let dispatches = rest.iter().take_while(|c| matches!(c, Command::Dispatch { .. })).count();
+            let dispatches = rest.iter().take_while(|command| is_dispatch(command)).count();
             if dispatches > 0 {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                let is_last = !rest[dispatches..].iter().any(is_dispatch);
+                let stamps = stamps.as_ref().filter(|_| is_first || is_last);
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: stamps.map(|pair| pair.writes(is_first, is_last)),
+                });
+                is_first = false;
                 for command in &rest[..dispatches] {
                     if let Command::Dispatch { kernel, group, size: [x, y, z], .. } = command {
                         pass.set_pipeline(&kernel.pipeline);
@@ -119,12 +140,11 @@ impl Program {
                 Command::Copy { from, to } => {
                     encoder.copy_buffer_to_buffer(&from.buffer, from.offset, &to.buffer, to.offset, from.bytes());
                 }
-                Command::Load { from, to } => to.copy_from(&mut encoder, from),
+                Command::Load { from, to } => to.copy_from(encoder, from),
                 Command::Dispatch { .. } => unreachable!("dispatches were taken above"),
             }
             rest = &rest[1..];
         }
-        encoder.finish()
     }
 
     /// Runs every command alone and times it, in order: for benchmarks.
@@ -136,7 +156,7 @@ impl Program {
         for command in self.commands.chunks(1) {
             device.wait()?;
             let start = Instant::now();
-            device.queue.submit([self.encode(device, command)]);
+            Self::run(device, command);
             device.wait()?;
             let seconds = start.elapsed().as_secs_f64();
             let (name, bytes) = match &command[0] {
@@ -157,6 +177,9 @@ impl Program {
         })
     }
 }
+
+/// An elementwise kernel has about this many workgroups at least.
+const WORKGROUPS: u32 = 32;
 
 /// Records commands into a [`Program`].
 pub struct Recorder<'a> {
@@ -189,6 +212,13 @@ impl<'a> Recorder<'a> {
             let known = || kernel.bindings.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
             assert!(kernel.bindings.iter().any(|b| b.name == *wanted), "{name} binds {}, not {wanted}", known());
         }
+        let numbers: Vec<_> = binds
+            .iter()
+            .filter_map(|(name, bind)| match bind {
+                Bind::Numbers(numbers) => Some((*name, self.uniform(name, numbers))),
+                _ => None,
+            })
+            .collect();
         let entries: Vec<_> = kernel
             .bindings
             .iter()
@@ -197,6 +227,10 @@ impl<'a> Recorder<'a> {
                 let resource = match found {
                     None if binding.name == "step" => self.step.as_entire_binding(),
                     None => panic!("{name}: nothing is bound to {}", binding.name),
+                    Some(Bind::Numbers(_)) => {
+                        let (_, buffer) = numbers.iter().find(|(n, _)| *n == binding.name).expect("made above");
+                        buffer.as_entire_binding()
+                    }
                     Some(Bind::Texture(texture)) => wgpu::BindingResource::TextureView(&texture.view),
                     Some(Bind::Tensor(tensor)) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                         buffer: &tensor.buffer,
@@ -207,6 +241,7 @@ impl<'a> Recorder<'a> {
                 wgpu::BindGroupEntry { binding: binding.slot, resource }
             })
             .collect();
+        self.device.account.make(0);
         let group = self.device.raw.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(name),
             layout: &kernel.pipeline.get_bind_group_layout(0),
@@ -221,6 +256,15 @@ impl<'a> Recorder<'a> {
         self.program.commands.push(Command::Dispatch { kernel, group, size, bytes });
     }
 
+    /// A buffer that holds `numbers` from the start.
+    fn uniform(&self, label: &str, numbers: &[u32; 4]) -> wgpu::Buffer {
+        let bytes = bytemuck::cast_slice(numbers);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.device.buffer(label, bytes.len() as u64, usage);
+        self.device.queue.write_buffer(&buffer, 0, bytes);
+        buffer
+    }
+
     /// Records an elementwise kernel over `items` items (`shaders/shared/each.wgsl`).
     pub fn each<'b>(
         &mut self,
@@ -233,8 +277,10 @@ impl<'a> Recorder<'a> {
         let mut all = consts.to_vec();
         all.push(("ITEMS", items.into()));
         all.push(("WORKGROUP", profile.workgroup.into()));
-        all.push(("PER_THREAD", profile.per_thread.into()));
-        let groups = items.div_ceil((profile.workgroup * profile.per_thread) as usize) as u32;
+        // Few items are spread over many workgroups all the same, so that no core waits for the last one.
+        let per_thread = (items / (profile.workgroup * WORKGROUPS) as usize).clamp(1, profile.per_thread as usize);
+        all.push(("PER_THREAD", per_thread.into()));
+        let groups = items.div_ceil(profile.workgroup as usize * per_thread) as u32;
         let size = grid(groups, profile.max_groups);
         self.dispatch(name, &all, binds, size);
     }
@@ -261,72 +307,4 @@ impl<'a> Recorder<'a> {
 pub fn grid(groups: u32, max: u32) -> [u32; 3] {
     let y = groups.div_ceil(max).max(1);
     [groups.div_ceil(y).max(1), y, 1]
-}
-
-/// A mappable buffer through which tensors reach the host.
-pub struct Staging {
-    buffer: wgpu::Buffer,
-    used: u64,
-}
-
-impl Staging {
-    /// Room for `bytes` bytes.
-    pub fn new(device: &Device, bytes: u64) -> Self {
-        let buffer = device.raw.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("staging"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        Self { buffer, used: 0 }
-    }
-
-    /// Records the copy of a tensor, which the next [`Staging::read`] hands over.
-    pub fn copy_from(&mut self, encoder: &mut wgpu::CommandEncoder, tensor: &Tensor) {
-        self.used = tensor.bytes();
-        encoder.copy_buffer_to_buffer(&tensor.buffer, tensor.offset, &self.buffer, 0, self.used);
-    }
-
-    /// Begins to map what was copied; call after the copy's submission.
-    pub fn request(&self) -> futures::channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>> {
-        let (sender, receiver) = futures::channel::oneshot::channel();
-        self.buffer.map_async(wgpu::MapMode::Read, 0..self.used, move |result| {
-            // The receiver is gone only when waiting failed before.
-            let _ = sender.send(result);
-        });
-        receiver
-    }
-
-    /// Waits for the mapping `request` began, hands over the bytes and unmaps.
-    ///
-    /// # Errors
-    /// The device was lost.
-    pub fn finish(
-        &self,
-        device: &Device,
-        mut request: futures::channel::oneshot::Receiver<Result<(), wgpu::BufferAsyncError>>,
-        take: impl FnOnce(&[u8]),
-    ) -> Result<()> {
-        device.wait()?;
-        let lost = |why: &dyn std::fmt::Display| Error::DeviceLost(format!("{}: {why}", device.describe()));
-        match request.try_recv() {
-            Ok(Some(Ok(()))) => {}
-            Ok(Some(Err(e))) => return Err(lost(&e)),
-            Ok(None) | Err(_) => return Err(lost(&"a buffer was not mapped")),
-        }
-        let view = self.buffer.get_mapped_range(0..self.used).map_err(|e| lost(&e))?;
-        take(&view);
-        drop(view);
-        self.buffer.unmap();
-        Ok(())
-    }
-
-    /// [`Staging::request`] and [`Staging::finish`] at once.
-    ///
-    /// # Errors
-    /// The device was lost.
-    pub fn read(&self, device: &Device, take: impl FnOnce(&[u8])) -> Result<()> {
-        let request = self.request();
-        self.finish(device, request, take)
-    }
 }

@@ -18,12 +18,8 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor of zeros in a buffer of its own, padded to whole vec4s.
     pub fn zeros(device: &Device, label: &str, len: usize) -> Self {
-        let buffer = device.raw.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size: (len.next_multiple_of(4) * 4) as u64,
-            usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let buffer = device.buffer(label, (len.next_multiple_of(4) * 4) as u64, usage);
         Self { buffer, offset: 0, len }
     }
 
@@ -50,15 +46,8 @@ impl Tensor {
     /// # Errors
     /// The device was lost.
     pub fn read(&self, device: &Device) -> crate::Result<Vec<f32>> {
-        let mut staging = super::recorder::Staging::new(device, self.bytes());
-        let mut encoder = device.raw.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        staging.copy_from(&mut encoder, self);
-        device.queue.submit([encoder.finish()]);
-        let mut values = vec![0.0; self.len];
-        staging.read(device, |bytes| {
-            values.copy_from_slice(&bytemuck::cast_slice(bytes)[..self.len]);
-        })?;
-        Ok(values)
+        let staging = super::Staging::new(device, self.bytes());
+        staging.read(device, self, |bytes| bytemuck::cast_slice(bytes)[..self.len].to_vec())
     }
 }
 
@@ -80,6 +69,7 @@ impl Texture {
     /// Room for `values` f32s, and one row more for loads past the end, whose values are never used.
     pub fn new(device: &Device, label: &str, values: usize) -> Self {
         let rows = Self::rows(values);
+        device.account.make(Self::bytes(values));
         let raw = device.raw.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width: TEXTURE_WIDTH as u32, height: rows as u32, depth_or_array_layers: 1 },

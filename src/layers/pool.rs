@@ -10,6 +10,11 @@ fn consts(io: &Io, pool: &MaxPool) -> Vec<(&'static str, Const)> {
     consts
 }
 
+/// Values that hold the winners of `len` outputs: a byte each, the four images of a vec4 in one u32.
+pub(super) fn winners(len: usize) -> usize {
+    len / 4
+}
+
 fn winner<'a>(io: &'a Io) -> &'a Tensor {
     io.saved.as_ref().expect("the plan gives a pool its winners")
 }

@@ -1,18 +1,36 @@
 //! Products for CPU adapters: `shaders/lanes/*.wgsl`. Operands are copied into textures, weights are packed with input
 //! maps innermost; gradients of weights want dy with output maps innermost.
 
-use super::{Family, Needs, Scratch, Window, ranges};
-use crate::gpu::{Const, Profile, Recorder, Tensor};
+use super::{Needs, Product, Scratch, Window, ranges};
+use crate::gpu::{Const, Recorder, Tensor};
+use std::fmt;
 
 /// Output maps of a workgroup; the first is the default. Past 16 Mesa stops unrolling and the rate halves.
-pub const MAPS: [u32; 2] = [16, 8];
+pub const MAPS: [usize; 2] = [16, 8];
 
 /// Slices of output pixels until about this many workgroups share a weight gradient.
 const WORKGROUPS: usize = 16;
 
-fn tile(rec: &Recorder) -> (usize, usize) {
-    let Family::Lanes { lanes, maps } = rec.device.profile.family else { unreachable!("the adapter runs lanes") };
-    (lanes as usize, maps as usize)
+/// How a workgroup, which is one subgroup, shares a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Form {
+    /// Lanes of a subgroup.
+    pub lanes: usize,
+    /// Output maps (rows of the product) a workgroup computes.
+    pub maps: usize,
+}
+
+impl Form {
+    /// vec4s of a sum of `len` vec4s that are loaded at once: a divisor, so that none is loaded for nothing.
+    pub(super) fn chunk(&self, len: usize) -> usize {
+        (0..=self.lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| len.is_multiple_of(*chunk)).expect("1 divides")
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}", self.lanes, self.maps)
+    }
 }
 
 /// vec4s of input maps.
@@ -30,38 +48,52 @@ fn is_packed(window: &Window) -> bool {
     window.x.h * window.x.w * window.kernel == 1 && window.x.c.is_multiple_of(4)
 }
 
+/// Whether the forward product loads rows of windows where it would load input maps.
+fn is_few(form: Form, window: &Window) -> bool {
+    c4(window) == 1 && window.kernel > 1 && window.kernel.div_ceil(4) <= form.lanes
+}
+
+/// Values of the weights packed by rows of windows.
+fn packed_rows(window: &Window) -> usize {
+    window.y.c * window.x.c * window.kernel * window.kernel.next_multiple_of(4)
+}
+
 /// (output pixels a slice, slices) of the weight gradient with `rows` × `out` results.
-fn slices(maps: usize, lanes: usize, rows: usize, out: usize, pixels: usize) -> (usize, usize) {
-    let groups = rows.div_ceil(maps) * out.div_ceil(4 * lanes);
+fn slices(form: Form, rows: usize, out: usize, pixels: usize) -> (usize, usize) {
+    let groups = rows.div_ceil(form.maps) * out.div_ceil(4 * form.lanes);
     let q_slice = pixels.div_ceil(WORKGROUPS.div_ceil(groups).min(pixels));
     (q_slice, pixels.div_ceil(q_slice))
 }
 
-pub(super) fn needs(profile: &Profile, window: &Window) -> Needs {
-    let Family::Lanes { lanes, maps } = profile.family else { unreachable!("the adapter runs lanes") };
-    let (lanes, maps) = (lanes as usize, maps as usize);
+pub(super) fn needs(form: Form, product: Product, window: &Window) -> Needs {
     let x = window.x.len() * window.batch;
     let y = window.y.len() * window.batch;
-    let turned = if is_packed(window) { x } else { window.y.c.next_multiple_of(4) * window.pixels() * window.batch };
-    let partial = if is_packed(window) {
-        0
-    } else {
-        let (_, slices) = slices(maps, lanes, window.rows(), window.y.c, window.pixels());
-        slices * window.rows() * window.y.c.next_multiple_of(4)
-    };
-    // The last workgroup's rows reach past the last map.
-    let weights = packed(window) / window.y.c * window.y.c.next_multiple_of(maps.max(lanes));
-    let own = if is_packed(window) { 0 } else { packed(window) };
-    Needs { partial, packed: own.max(turned), images: x.max(y), other: weights.max(turned) }
+    if product != Product::BackwardWeight {
+        // The last workgroup's rows reach past the last map.
+        let values = match product {
+            Product::Forward if is_few(form, window) => packed_rows(window),
+            _ => packed(window),
+        };
+        let other = values / window.y.c * window.y.c.next_multiple_of(form.maps.max(form.lanes));
+        let packed = if is_packed(window) { 0 } else { values };
+        return Needs { packed, images: if product == Product::Forward { x } else { y }, other, ..Needs::default() };
+    }
+    if is_packed(window) {
+        return Needs { packed: x, images: y, other: x, ..Needs::default() };
+    }
+    let turned = window.y.c.next_multiple_of(4) * window.pixels() * window.batch;
+    let (_, slices) = slices(form, window.rows(), window.y.c, window.pixels());
+    let partial = slices * window.rows() * window.y.c.next_multiple_of(4);
+    Needs { partial, packed: turned, images: x, other: turned, ..Needs::default() }
 }
 
-fn consts(window: &Window, lanes: usize, maps: usize) -> Vec<(&'static str, Const)> {
+fn consts(window: &Window, form: Form) -> Vec<(&'static str, Const)> {
     let mut consts = window.consts();
     consts.extend([
         ("N4", Const::from(window.batch / 4)),
         ("C4", c4(window).into()),
-        ("LANES", lanes.into()),
-        ("TM", maps.into()),
+        ("LANES", form.lanes.into()),
+        ("TM", form.maps.into()),
     ]);
     consts
 }
@@ -85,8 +117,10 @@ fn load_weights(rec: &mut Recorder, scratch: &Scratch, window: &Window, w: &Tens
     rec.load(&to, other);
 }
 
+#[expect(clippy::too_many_arguments, reason = "a variant, its memory and the four tensors of the product")]
 pub(super) fn forward(
     rec: &mut Recorder,
+    form: Form,
     scratch: &Scratch,
     window: &Window,
     x: &Tensor,
@@ -94,36 +128,41 @@ pub(super) fn forward(
     b: &Tensor,
     y: &Tensor,
 ) {
-    let (lanes, maps) = tile(rec);
     let (images, other) = scratch.textures();
-    load_weights(rec, scratch, window, w);
+    let few = is_few(form, window);
+    if few {
+        let packed = scratch.packed.slice(0..packed_rows(window));
+        let binds = [("w", w.into()), ("packed", (&packed).into())];
+        rec.each("lanes/pack_rows", packed.len / 4, &[("KERNEL", window.kernel.into())], &binds);
+        rec.load(&packed, other);
+    } else {
+        load_weights(rec, scratch, window, w);
+    }
     rec.load(x, images);
-    // Weights are loaded a chunk of input maps at once; the chunk divides them, so none is loaded for nothing.
-    let chunk = (0..=lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| c4(window).is_multiple_of(*chunk));
-    let mut consts = consts(window, lanes, maps);
-    consts.push(("CHUNK", chunk.expect("1 divides").into()));
-    let size = [window.pixels() * (window.batch / 4 / lanes), window.y.c.div_ceil(maps), 1].map(|s| s as u32);
+    let mut consts = consts(window, form);
+    consts.push(("CHUNK", form.chunk(c4(window)).into()));
+    let size = [window.pixels() * (window.batch / 4 / form.lanes), window.y.c.div_ceil(form.maps), 1].map(|s| s as u32);
     let binds = [("x", images.into()), ("w", other.into()), ("b", b.into()), ("y", y.into())];
-    let kernel = if c4(window) == 1 && window.kernel > 1 { "lanes/forward_few" } else { "lanes/forward" };
+    let kernel = if few { "lanes/forward_few" } else { "lanes/forward" };
     rec.dispatch(kernel, &consts, &binds, size);
 }
 
 pub(super) fn backward_data(
     rec: &mut Recorder,
+    form: Form,
     scratch: &Scratch,
     window: &Window,
     dy: &Tensor,
     w: &Tensor,
     dx: &Tensor,
 ) {
-    let (lanes, maps) = tile(rec);
     let (images, other) = scratch.textures();
     load_weights(rec, scratch, window, w);
     rec.load(dy, images);
     let pixels = window.x.h * window.x.w;
-    let size = [pixels * (window.batch / 4 / lanes), window.x.c.div_ceil(maps), 1].map(|s| s as u32);
+    let size = [pixels * (window.batch / 4 / form.lanes), window.x.c.div_ceil(form.maps), 1].map(|s| s as u32);
     let binds = [("dy", images.into()), ("w", other.into()), ("dx", dx.into())];
-    rec.dispatch("lanes/backward_data", &consts(window, lanes, maps), &binds, size);
+    rec.dispatch("lanes/backward_data", &consts(window, form), &binds, size);
 }
 
 /// Copies `t`, `[maps, pixels · batch]`, into a texture with maps innermost.
@@ -138,40 +177,49 @@ fn load_turned(rec: &mut Recorder, scratch: &Scratch, t: &Tensor, maps: usize) {
 
 pub(super) fn backward_weight(
     rec: &mut Recorder,
+    form: Form,
     scratch: &Scratch,
     window: &Window,
     dy: &Tensor,
     x: &Tensor,
     dw: &Tensor,
 ) {
-    let (lanes, maps) = tile(rec);
     if is_packed(window) {
-        return full_weight(rec, scratch, window, dy, x, dw);
+        return full_weight(rec, form, scratch, window, dy, x, dw);
     }
     rec.load(x, scratch.textures().0);
     load_turned(rec, scratch, dy, window.y.c);
     let o4 = window.y.c.div_ceil(4);
-    let (q_slice, slices) = slices(maps, lanes, window.rows(), window.y.c, window.pixels());
+    let (q_slice, slices) = slices(form, window.rows(), window.y.c, window.pixels());
     let partial = scratch.partial.slice(0..slices * window.rows() * o4 * 4);
-    weight(rec, scratch, window, window.rows(), 0, q_slice, slices, &partial, false);
+    weight(rec, form, scratch, window, window.rows(), 0, q_slice, slices, &partial, false);
     let unpack = [("SLICES", slices.into()), ("ROWS", window.rows().into()), ("O4", o4.into())];
     rec.each("lanes/unpack_weight", dw.len, &unpack, &[("partial", (&partial).into()), ("dw", dw.into())]);
 }
 
 /// A fully connected layer's weight gradient with the operands swapped: rows are output units, lanes are inputs.
-fn full_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
+fn full_weight(
+    rec: &mut Recorder,
+    form: Form,
+    scratch: &Scratch,
+    window: &Window,
+    dy: &Tensor,
+    x: &Tensor,
+    dw: &Tensor,
+) {
     rec.load(dy, scratch.textures().0);
     load_turned(rec, scratch, x, window.x.c);
     let swapped = Window { x: window.y, y: window.x, ..*window };
     for rows in ranges(window.y.c, window.x.c, &rec.device.profile) {
         let dw = dw.slice(rows.start * window.x.c..rows.end * window.x.c);
-        weight(rec, scratch, &swapped, rows.len(), rows.start, 1, 1, &dw, true);
+        weight(rec, form, scratch, &swapped, rows.len(), rows.start, 1, 1, &dw, true);
     }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the extents of one dispatch, named at its two calls")]
 fn weight(
     rec: &mut Recorder,
+    form: Form,
     scratch: &Scratch,
     window: &Window,
     rows: usize,
@@ -181,10 +229,9 @@ fn weight(
     dw: &Tensor,
     accumulates: bool,
 ) {
-    let (lanes, maps) = tile(rec);
     let (images, other) = scratch.textures();
     let o4 = window.y.c.div_ceil(4);
-    let mut consts = consts(window, lanes, maps);
+    let mut consts = consts(window, form);
     consts.extend([
         ("O4", Const::from(o4)),
         ("ROWS", rows.into()),
@@ -192,7 +239,7 @@ fn weight(
         ("Q_SLICE", q_slice.into()),
         ("ACCUMULATES", usize::from(accumulates).into()),
     ]);
-    let size = [o4.div_ceil(lanes), rows.div_ceil(maps), slices].map(|s| s as u32);
+    let size = [o4.div_ceil(form.lanes), rows.div_ceil(form.maps), slices].map(|s| s as u32);
     let binds = [("x", images.into()), ("dy", other.into()), ("dw", dw.into())];
     rec.dispatch("lanes/backward_weight", &consts, &binds, size);
 }

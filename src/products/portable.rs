@@ -1,6 +1,6 @@
 //! Products by implicit GEMM in workgroup memory: `shaders/conv/*.wgsl` over `shaders/shared/gemm.wgsl`.
 
-use super::{Needs, Scratch, Window, ranges};
+use super::{Needs, Product, Scratch, Window, ranges};
 use crate::gpu::{Const, Profile, Recorder, Tensor, grid};
 use std::fmt;
 
@@ -23,11 +23,8 @@ const fn tile(tm: u32, tn: u32, wm: u32, wn: u32, tk: u32) -> Tile {
     Tile { tm, tn, wm, wn, tk }
 }
 
-/// Every tile keeps to WebGPU's default limits (256 threads, 16 KiB of workgroup memory); the first is the default.
+/// Every tile keeps to WebGPU's default limits (256 threads, 16 KiB of workgroup memory); shipped defaults are [`super::Family`]'s.
 pub const TILES: [Tile; 4] = [tile(4, 4, 8, 8, 8), tile(8, 8, 16, 16, 8), tile(4, 4, 16, 16, 16), tile(8, 4, 8, 8, 8)];
-
-/// The default of discrete GPUs.
-pub const DISCRETE: Tile = TILES[1];
 
 /// A sum is split until about this many workgroups run at once.
 const WORKGROUPS: usize = 512;
@@ -56,15 +53,17 @@ fn slice(tile: Tile, m: usize, n: usize, k: usize, most: usize) -> usize {
     k.div_ceil(slices).next_multiple_of(depth)
 }
 
-pub(super) fn needs(profile: &Profile, tile: Tile, window: &Window) -> Needs {
-    let mut partial = 0;
-    for maps in ranges(window.y.c, window.rows(), profile) {
-        partial = partial.max(weight_slices(profile, tile, window, maps.len()).1 * maps.len() * window.rows());
-    }
-    let maps = ranges(window.y.c, window.rows(), profile).len();
-    if maps > 1 {
-        partial = partial.max(maps * window.x.len() * window.batch);
-    }
+pub(super) fn needs(profile: &Profile, tile: Tile, product: Product, window: &Window) -> Needs {
+    let ranges = ranges(window.y.c, window.rows(), profile);
+    let partial = match product {
+        Product::Forward => 0,
+        Product::BackwardData if ranges.len() == 1 => 0,
+        Product::BackwardData => ranges.len() * window.x.len() * window.batch,
+        Product::BackwardWeight => {
+            let slices = |maps: usize| weight_slices(profile, tile, window, maps).1 * maps * window.rows();
+            ranges.iter().map(|maps| slices(maps.len())).max().unwrap_or(0)
+        }
+    };
     Needs { partial, ..Needs::default() }
 }
 

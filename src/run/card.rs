@@ -46,8 +46,8 @@ fn write_card(
     writeln!(out, "\n## Reproduce\n\n```sh\n{}\n```\n", command(config))?;
     writeln!(
         out,
-        "The same seed gives the same bytes on the same adapters and driver, with any number of workers. Fingerprints \
-         of the images: train `{}`, val `{}`. Everything resolved is in `config.toml`, every step in `metrics.jsonl`.\n",
+        "The same seed gives the same bytes on the same adapters and driver, with any number of workers and the variants of \
+         kernels that `config.toml` names. Fingerprints of the images: train `{}`, val `{}`. Everything resolved is in `config.toml`, every step in `metrics.jsonl`.\n",
         data.train_fingerprint, data.val_fingerprint
     )?;
     writeln!(out, "## Differences from the paper\n")?;
@@ -111,7 +111,10 @@ fn command(config: &Config) -> String {
     options.extend(said.classes.as_deref().map(|path| ("classes", quoted(path))));
     options.extend(config.weights.as_deref().map(|path| ("weights", quoted(path))));
     options.extend(config.adapters.option.as_ref().map(|adapters| ("adapters", format!("'{adapters}'"))));
-    let options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();
+    let mut options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();
+    if config.exact {
+        options.push("--exact".to_owned());
+    }
     format!("alexnet train {} {}", quoted(&config.data.path), options.join(" "))
 }
 

@@ -8,6 +8,7 @@ use crate::machine;
 use crate::net::{Net, Table};
 use crate::recipe::Figures;
 use crate::schedule::Schedule;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -81,8 +82,14 @@ pub struct Config {
     pub decoding: Decoding,
     /// The images.
     pub data: Data,
+    /// Only kernels that compute each product as it is defined, in f32.
+    #[serde(default)]
+    pub exact: bool,
     /// The machine.
     pub adapters: Adapters,
+    /// For each adapter the variant of every product, by its key ([`crate::products::Choices`]).
+    #[serde(default)]
+    pub kernels: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// The data set of a run.

@@ -90,6 +90,13 @@ impl Progress {
         }
     }
 
+    /// What is at work after `done` of `all` parts of something.
+    pub fn work(&mut self, done: usize, all: usize, text: &str) {
+        if self.may_speak(false) {
+            self.show(done as u64, all as u64, &format!("{done}/{all}  {text}"));
+        }
+    }
+
     /// Names images that were left out, each once.
     pub fn skipped(&mut self, images: &[Skipped]) {
         for Skipped { path, why, .. } in images {

@@ -84,7 +84,7 @@ fn places(path: &Path) -> Vec<PathBuf> {
 }
 
 /// The user's folder for what can be made again, `alexnet` in it.
-fn cache_folder() -> Option<PathBuf> {
+pub(in crate::data) fn cache_folder() -> Option<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let cache = variable("XDG_CACHE_HOME").or_else(|| match std::env::consts::OS {
         "windows" => variable("LOCALAPPDATA"),

@@ -1,0 +1,80 @@
+//! `tune`: measures variants, or shows what was measured.
+
+use super::TuneArgs;
+use super::commands::{INTERRUPTED, of_default_classes, say};
+use crate::gpu;
+use crate::plan::Plan;
+use crate::recipe;
+use crate::train::Progress;
+use crate::tune::{self, Cache, End, Event};
+use anyhow::Result;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Set by Ctrl-C: what is measured is kept.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Measures what the cache lacks, unless only asked to show it.
+pub(super) fn run(args: &TuneArgs) -> Result<ExitCode> {
+    let net = of_default_classes(args.net, args.classes)?;
+    let images = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    let folder = tune::folder(args.cache.as_deref())?;
+    let mut devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let profiles: Vec<_> = devices.iter().map(|device| &device.profile).collect();
+    let batch = Plan::new(&net, &profiles, images, args.accumulate)?.batch;
+    devices.dedup_by_key(|device| device.describe());
+    let tasks = tune::tasks(&net, batch);
+    if !args.show {
+        ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::SeqCst) {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        })?;
+    }
+    let mut progress = Progress::stderr();
+    let deadline = Instant::now() + Duration::from_secs_f64(60.0 * args.budget);
+    for device in &devices {
+        let (mut cache, passed_over) = Cache::open(&folder, device);
+        if let Some(note) = passed_over {
+            progress.note(&note);
+        }
+        if !args.show {
+            if args.again {
+                cache.forget(&tasks);
+            }
+            let all: usize = tune::left(&tasks, &cache).iter().map(|task| task.products.len()).sum();
+            let mut done = 0;
+            let stop = || STOP.load(Ordering::SeqCst);
+            let end = tune::tune(device, &tasks, &mut cache, deadline, &stop, |task, event| {
+                let row = &task.case.name;
+                match event {
+                    Event::Reference => progress.work(done, all, &format!("{row}: reference")),
+                    Event::Variant(product, variant) => {
+                        progress.work(done, all, &format!("{row} {product}: {variant}"));
+                    }
+                    Event::Rounds(product) => progress.work(done, all, &format!("{row} {product}: timing")),
+                    Event::Done => done += 1,
+                    Event::Fault(product, trial) => {
+                        let why = trial.fault.unwrap_or_default();
+                        progress.note(&format!("passed over: {row} {product} as {}: {why}", trial.variant));
+                    }
+                }
+            });
+            progress.finish();
+            match end? {
+                End::Finished => {}
+                End::Left(rows) if stop() => progress.note(&format!(
+                    "interrupted; {rows} rows have something left to measure, and the same command goes on with them"
+                )),
+                End::Left(rows) => progress.note(&format!(
+                    "out of time (--budget {}); {rows} rows have something left to measure, and the same command goes on \
+                     with them",
+                    args.budget
+                )),
+            }
+        }
+        say(&tune::show(device, &cache, &tasks))?;
+    }
+    Ok(if STOP.load(Ordering::SeqCst) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}

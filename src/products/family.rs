@@ -1,0 +1,222 @@
+//! Which variants of a product there are, which an adapter can run, and which of them runs.
+
+use super::{Form, TILES, Tile, Window, lanes, winograd};
+use crate::check;
+use crate::gpu::AdapterRow;
+use std::collections::BTreeMap;
+use std::fmt;
+use wgpu::{DeviceType, Features};
+
+/// One of the three products of a convolution or a fully connected layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Product {
+    /// y from x and w.
+    Forward,
+    /// dx from dy and w.
+    BackwardData,
+    /// dw from dy and x.
+    BackwardWeight,
+}
+
+impl Product {
+    /// All three, in the order they run.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardData, Self::BackwardWeight];
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Forward => "forward",
+            Self::BackwardData => "backward_data",
+            Self::BackwardWeight => "backward_weight",
+        })
+    }
+}
+
+/// One form of kernels that computes a product. Its text is its name in caches and run folders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// Workgroup memory and register tiles: runs on every adapter.
+    Portable(Tile),
+    /// One subgroup a workgroup, lanes along images, textures read: CPU adapters.
+    Lanes(Form),
+    /// Minimal filtering over the products of lanes: stride 1.
+    Winograd(Form, winograd::Tile),
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Portable(tile) => write!(f, "portable {tile}"),
+            Self::Lanes(form) => write!(f, "lanes {form}"),
+            Self::Winograd(form, tile) => write!(f, "winograd {tile} lanes {form}"),
+        }
+    }
+}
+
+impl Variant {
+    /// The largest normalised mean squared error beside the f64 reference that is this variant's own rounding.
+    pub fn tolerance(&self) -> f64 {
+        match self {
+            Self::Portable(_) | Self::Lanes(_) => check::LIMIT,
+            Self::Winograd(_, tile) => tile.tolerance(),
+        }
+    }
+
+    /// Whether it computes the product as it is defined, in f32: all that `--exact` allows.
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Self::Portable(_) | Self::Lanes(_) => true,
+            Self::Winograd(..) => false,
+        }
+    }
+
+    /// Multiply-adds it executes in its product kernel for `window`.
+    pub fn multiply_adds(&self, window: &Window) -> usize {
+        match self {
+            Self::Portable(_) | Self::Lanes(_) => window.multiply_adds(),
+            Self::Winograd(_, tile) => tile.multiply_adds(window),
+        }
+    }
+}
+
+/// Kinds of adapter with a shipped default of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Software.
+    Cpu,
+    /// Shares memory with the CPU; also what is not known.
+    Integrated,
+    /// Has memory of its own.
+    Discrete,
+}
+
+/// The variants an adapter can run, and the layout they ask of everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// What runs on every adapter.
+    Portable(Kind),
+    /// CPU adapters with subgroups and readable float textures.
+    Lanes {
+        /// Lanes of a subgroup.
+        lanes: usize,
+    },
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Portable(_) => write!(f, "portable"),
+            Self::Lanes { lanes } => write!(f, "lanes {lanes}"),
+        }
+    }
+}
+
+impl Family {
+    /// The family that fits every adapter.
+    pub const PORTABLE: Self = Self::Portable(Kind::Integrated);
+
+    /// The family an adapter runs when it is opened with `features`.
+    pub fn of(row: &AdapterRow, features: Features) -> Self {
+        let info = &row.info;
+        let wanted = Features::SUBGROUP | Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
+        let fixed = info.subgroup_min_size == info.subgroup_max_size && (4..=32).contains(&info.subgroup_max_size);
+        match info.device_type {
+            DeviceType::Cpu if features.contains(wanted) && fixed => {
+                Self::Lanes { lanes: info.subgroup_max_size as usize }
+            }
+            DeviceType::Cpu => Self::Portable(Kind::Cpu),
+            DeviceType::DiscreteGpu => Self::Portable(Kind::Discrete),
+            _ => Self::Portable(Kind::Integrated),
+        }
+    }
+
+    /// This family and those that run on every adapter it runs on, the most general first.
+    pub fn all(self) -> Vec<Self> {
+        match self {
+            Self::Portable(_) => vec![self],
+            Self::Lanes { .. } => vec![Self::Portable(Kind::Cpu), self],
+        }
+    }
+
+    /// The variants of `product` that were made for this family and fit `window`, the shipped default first.
+    pub fn variants(&self, _product: Product, window: &Window) -> Vec<Variant> {
+        match *self {
+            Self::Portable(kind) => {
+                let mut tiles = TILES;
+                if kind == Kind::Discrete {
+                    tiles.swap(0, 1);
+                }
+                tiles.map(Variant::Portable).to_vec()
+            }
+            Self::Lanes { lanes } => {
+                let [form, other] = lanes::MAPS.map(|maps| Form { lanes, maps });
+                let mut variants = vec![Variant::Lanes(form), Variant::Lanes(other)];
+                let tiles = winograd::tiles(window);
+                variants.extend(tiles.iter().map(|&tile| Variant::Winograd(form, tile)));
+                // With few maps the transforms cost more than they save.
+                if !tiles.is_empty() && window.x.c.min(window.y.c) >= 16 {
+                    variants.rotate_left(2);
+                }
+                variants
+            }
+        }
+    }
+
+    /// (threads of a workgroup, items of a thread) in elementwise kernels.
+    pub fn spread(&self) -> (u32, u32) {
+        match self {
+            // On a CPU a thread of a workgroup is a lane, and few fat workgroups cost least.
+            Self::Lanes { lanes } => (*lanes as u32, 64),
+            Self::Portable(_) => (64, 4),
+        }
+    }
+
+    /// The batch on the device is a multiple of this many images.
+    pub fn images(&self) -> usize {
+        match self {
+            Self::Portable(_) => 4,
+            Self::Lanes { lanes } => 4 * lanes,
+        }
+    }
+}
+
+/// Which variant runs for which product and window, by their names: what a tuner found, or a run recorded. What is
+/// missing runs the family's default. The batch is a part of the window and the placement of columns is not, so equal
+/// choices give equal bytes in every placement.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Only variants that compute the product as it is defined.
+    pub exact: bool,
+    /// Product and window to variant.
+    pub variants: BTreeMap<String, String>,
+}
+
+impl Choices {
+    /// The key of a product of a window.
+    pub fn key(product: Product, window: &Window) -> String {
+        format!("{product} {window}")
+    }
+
+    /// Chooses `variant`.
+    pub fn set(&mut self, product: Product, window: &Window, variant: Variant) {
+        self.variants.insert(Self::key(product, window), variant.to_string());
+    }
+
+    fn allows(&self, variant: &Variant) -> bool {
+        variant.is_exact() || !self.exact
+    }
+
+    /// The chosen variant; `None` where none is, or one that does not fit.
+    pub fn get(&self, family: Family, product: Product, window: &Window) -> Option<Variant> {
+        let name = self.variants.get(&Self::key(product, window))?;
+        let all = family.all().into_iter().flat_map(|family| family.variants(product, window));
+        all.filter(|variant| self.allows(variant)).find(|variant| variant.to_string() == *name)
+    }
+
+    /// The chosen variant, else the default.
+    pub fn variant(&self, family: Family, product: Product, window: &Window) -> Variant {
+        let default = || family.variants(product, window).into_iter().find(|variant| self.allows(variant));
+        self.get(family, product, window).or_else(default).expect("every product has an exact variant")
+    }
+}
