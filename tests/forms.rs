@@ -69,6 +69,9 @@ fn weights_do_not_depend_on_the_form() {
     assert!(tensors(weights(root, "a")) == tensors(weights(root, "c")), "shards train to other weights than folders");
     train(root, "shards", "d", &[]);
     assert!(weights(root, "c") == weights(root, "d"), "a folder of shards trains to other weights than their pattern");
+    done(root, &["prepare", "archives", "raw", "--net", "tiny"]);
+    train(root, "raw", "e", &[]);
+    assert!(tensors(weights(root, "a")) == tensors(weights(root, "e")), "raw squares train to other weights");
     // A run goes on with the same images in another form.
     let (out, _) = done(root, &["train", "archives", "--resume", "a"]);
     assert!(out.contains("is finished"), "{out}");
