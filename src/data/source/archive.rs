@@ -120,7 +120,7 @@ impl Walk {
 
     /// The blocks that follow the header of a sparse file and belong to it.
     fn skip_sparse_map<R: Read + Seek>(&mut self, file: &mut R, header: &Header) -> Result<(), String> {
-        let mut more = header.as_gnu().is_some_and(|h| h.is_extended());
+        let mut more = header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
         while more {
             let block = contents(file, self.at, BLOCK)?;
             self.at = self.at.checked_add(BLOCK).filter(|&at| at <= self.end).ok_or("cut short in a sparse file")?;
