@@ -4,7 +4,7 @@ mod common;
 
 use alexnet::alexnet::{ALEXNET, HALF, TINY};
 use alexnet::check::nmse;
-use alexnet::data::Batch;
+use alexnet::data::{Batch, Crops, Pixels, Square, Stats, View};
 use alexnet::error::Error;
 use alexnet::gpu::Device;
 use alexnet::machine::{Machine, Settings};
@@ -33,6 +33,43 @@ fn begun(net: &Net, device: &Arc<Device>, batch: usize) -> Machine {
     let mut machine = machine(net, device, batch);
     machine.set_weights(&alexnet::bench::weights(net)).unwrap();
     machine
+}
+
+/// Bytes that the device finishes train as the floats that the host finishes, in micro-batches too and after another
+/// batch with another mean.
+#[test]
+fn crops_train_as_their_floats() {
+    let _alone = common::alone();
+    let net = Net::resolve(&TINY, 10, 0.5).unwrap();
+    let (size, side, images) = (TINY.image, TINY.crop, 6);
+    let batch = |salt: u32| {
+        let mut stats = Stats::published(size);
+        stats.mean.iter_mut().enumerate().for_each(|(i, mean)| *mean += (i as u32 * salt % 7) as f32);
+        let mut crops = Crops::new(Arc::new(stats));
+        for n in 0..images {
+            let rgb = (0..3 * size * size).map(|i| alexnet::random::hash(&[salt, n, i as u32]) as u8).collect();
+            let view = View { noise: [1.5, -3.0, n as f32], ..View::plain(n as usize, 8 - n as usize, n % 2 == 0) };
+            crops.push(&Square { size, rgb }, view, side);
+        }
+        Batch { side, pixels: Pixels::Crops(crops), labels: (0..images).map(|n| n % 10).collect() }
+    };
+    let floats = |batch: &Batch| Batch { pixels: Pixels::Floats(batch.floats().into_owned()), ..batch.clone() };
+    for device in devices() {
+        let train = |as_floats: bool| {
+            let settings = Settings { accumulate: 2, ..settings(images as usize) };
+            let mut machine = Machine::new(&net, std::slice::from_ref(&device), settings).unwrap();
+            machine.set_weights(&alexnet::bench::weights(&net)).unwrap();
+            let step = |(step, salt): (u64, u32)| {
+                let batch = if as_floats { floats(&batch(salt)) } else { batch(salt) };
+                machine.step(&batch, step, 0.001).unwrap().loss
+            };
+            [(1, 1), (2, 2), (3, 1)].map(step)
+        };
+        let (bytes, floats) = (train(false), train(true));
+        for (a, b) in bytes.into_iter().zip(floats) {
+            assert!((a - b).abs() <= 1e-5 * b.abs(), "{bytes:?}, not {floats:?}, on {}", device.describe());
+        }
+    }
 }
 
 #[test]
