@@ -24,7 +24,7 @@ fn main() -> anyhow::Result<()> {
     let mut weights = Weights::read(Path::new(&weights))?;
     let table = weights.table(None).context("`alexnet predict` takes --net")?;
     let net = weights.resolve(table)?;
-    let classes = weights.class_names(&net);
+    let classes = weights.numbered_classes(&net);
     let stats = weights.needed_stats(table)?;
 
     // Files → views: the shorter side to the image size, the centre square, the crops minus the mean.

@@ -10,7 +10,7 @@ mod tune;
 
 use crate::alexnet::TABLES;
 use crate::data::prepared::{Form, Subsampling};
-use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle};
+use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
 use crate::recipe::Figures;
@@ -38,9 +38,9 @@ pub struct Cli {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Train a network on the images of DATA/train, with the images of DATA/val to tell how well it does.
+    /// Train a network on the training images of a source, with its validation images to tell how well it does.
     Train(Box<TrainArgs>),
-    /// Measure the error of trained weights on the images of DATA/val.
+    /// Measure the error of trained weights on the validation images of a source.
     Eval(EvalArgs),
     /// Name the most probable classes of images.
     Predict(PredictArgs),
@@ -68,11 +68,38 @@ pub enum Command {
     Shader(ShaderArgs),
 }
 
+/// What can be said about a source of images beside its name.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SourceArgs {
+    /// Hold out this part of the training images as validation images, drawn by --seed; 0: none.
+    #[arg(long, value_name = "PART", value_parser = below_one, allow_negative_numbers = true)]
+    pub val_fraction: Option<f64>,
+    /// WebDataset: the integer in a sample's .json that is its class [default: label].
+    #[arg(long, value_name = "KEY")]
+    pub label_key: Option<String>,
+    /// The classes in the order of their numbers, where labels are numbers: a JSON list, or a name a line.
+    #[arg(long, value_name = "FILE")]
+    pub classes: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    fn options(&self, seed: u64) -> Options {
+        let Self { val_fraction, label_key, classes } = self.clone();
+        Options { val_fraction, seed, label_key, classes }
+    }
+}
+
 /// Options of `train`. What is left out follows the network's own recipe, or the run that is resumed.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// Folder with train/CLASS/* and val/CLASS/*, JPEG or PNG.
+    /// The images: a folder with train/CLASS/* and val/CLASS/*, ILSVRC's archives, WebDataset shards, CIFAR-10, …
     pub data: PathBuf,
+    /// Another source of the validation images.
+    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
+    pub val: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// The network [default: alexnet].
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
@@ -206,9 +233,18 @@ pub struct UseArgs {
 #[derive(Args, Debug)]
 #[command(override_usage = "alexnet eval [OPTIONS] <WEIGHTS>... <DATA>")]
 pub struct EvalArgs {
-    /// Weights files, checkpoint folders or run folders (several are averaged), then the folder with val/CLASS/*.
+    /// Weights files, checkpoint folders or run folders (several are averaged), then the source of the images.
     #[arg(required = true, num_args = 2.., value_names = ["WEIGHTS", "DATA"])]
     pub paths: Vec<PathBuf>,
+    /// Which of its images.
+    #[arg(long, value_enum, default_value = "val")]
+    pub split: Split,
+    /// The source.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Seed of --val-fraction, as in training.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Threads that load images [default: one a core].
     #[arg(long, value_parser = count())]
     pub workers: Option<usize>,
@@ -250,10 +286,17 @@ pub struct FiltersArgs {
 #[derive(Args, Debug)]
 pub struct DataArgs {
     /// The images.
-    pub source: PathBuf,
+    #[arg(value_name = "SOURCE")]
+    pub data: PathBuf,
     /// A picture to write: mean image, colour components and augmented samples.
     #[arg(value_name = "OUT.png", value_parser = png)]
     pub out: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Compare ILSVRC's archives with the published MD5 sums, and nothing else.
+    #[arg(long)]
+    pub verify: bool,
     /// The network whose image size and crop count.
     #[arg(long, default_value = "alexnet", value_parser = tables())]
     pub net: &'static Table,
@@ -263,7 +306,7 @@ pub struct DataArgs {
     /// Augmentation of the samples.
     #[arg(long, value_enum, default_value = "full")]
     pub augment: Augment,
-    /// Seed of the samples.
+    /// Seed of the samples, and of --val-fraction as in training.
     #[arg(long, default_value = "0")]
     pub seed: u64,
     /// What to do with EXIF orientation.
@@ -279,6 +322,15 @@ pub struct DataArgs {
 pub struct PrepareArgs {
     /// The images, or with --verify alone a prepared set.
     pub source: PathBuf,
+    /// Another source of the validation images.
+    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
+    pub val: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub said: SourceArgs,
+    /// Seed of --val-fraction.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Folder to write, new or empty.
     #[arg(required_unless_present = "verify")]
     pub out: Option<PathBuf>,
@@ -499,8 +551,14 @@ pub enum BenchCommand {
     },
     /// Loading and augmenting the images of DATA/train, once.
     Loader {
-        /// Folder with train/CLASS/* [default: 300 drawings of 500 pixels, as large as photographs].
+        /// The images [default: 300 drawings of 500 pixels, as large as photographs].
         data: Option<PathBuf>,
+        /// Which of its images.
+        #[arg(long, value_enum, default_value = "train")]
+        split: Split,
+        /// The source.
+        #[command(flatten)]
+        source: SourceArgs,
         /// The network whose image size and crop count.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
         net: &'static Table,

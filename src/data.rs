@@ -20,6 +20,7 @@ pub mod source;
 pub mod stats;
 #[cfg(feature = "turbo")]
 mod turbo;
+pub mod verify;
 
 pub use augment::{Augment, Details, MeanCrop, View, views_of};
 pub use basis::{Asked, Basis};

@@ -50,6 +50,8 @@ pub mod durable;
 pub mod error;
 pub mod eval;
 pub mod filters;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod gpu;
 pub mod layer;
 pub mod layers;

@@ -168,10 +168,13 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
         eval_every: 10,
         keep: 3,
         weights: None,
+        class_names: None,
         classes: (0..1000).map(|i| i.to_string()).collect(),
         decoding: Decoding::own(),
         data: Data {
             path: PathBuf::from("/data"),
+            val: None,
+            options: Default::default(),
             train_images: 1000,
             val_images: 10,
             train_fingerprint: "00".to_owned(),

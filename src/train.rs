@@ -264,7 +264,8 @@ impl Trainer {
     fn save(&mut self, progress: &mut Progress) -> Result<()> {
         let (run, config) = (&self.run.folder, &self.run.config);
         self.metrics.sync()?;
-        let labels = Labels { net: self.machine.net(), classes: &config.classes, stats: &self.stats };
+        let class_names = config.class_names.as_deref();
+        let labels = Labels { net: self.machine.net(), classes: &config.classes, class_names, stats: &self.stats };
         let (weights, momenta) = (self.machine.weights()?, self.machine.momenta()?);
         let folder = checkpoint::save(run, labels, Checkpoint { state: self.state, weights, momenta })?;
         checkpoint::prune(run, config.keep, self.state.best)?;
@@ -276,7 +277,7 @@ impl Trainer {
 
 /// Whether nothing is left to do after the checkpoint with this state.
 pub fn is_finished(run: &Run, state: &State) -> bool {
-    state.step >= run.config.steps && state.evaluated == state.step
+    state.step >= run.config.steps && (run.config.data.val_images == 0 || state.evaluated == state.step)
 }
 
 /// Allocates the machine of a run: what does not fit fails here, before anything is written.

@@ -2,10 +2,10 @@
 //!
 //! `conv1.weight` [96, 3, 11, 11], `conv2.weight` [256, 48, 5, 5] (as `groups=2`) and so on, biases, and `mean`
 //! [3, size, size] in RGB 0-255. The first half of the maps is the first column. The metadata names the `net`, its
-//! `classes` (a JSON list), `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
+//! `classes` (a JSON list), readable `class_names` where those are WordNet ids, `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
 //! colour components, JSON), `mean_crop` (where the mean is subtracted, if not at the crop's place) and the `format`. A file without metadata is read as well.
 
-mod file;
+pub(crate) mod file;
 
 use crate::alexnet::{self, TABLES};
 use crate::checkpoint;
@@ -38,6 +38,8 @@ pub struct Weights {
     pub net: Option<String>,
     /// Class names, in the order of fc8's units.
     pub classes: Option<Vec<String>>,
+    /// Readable names of the classes, where `classes` are WordNet ids and the data had names for them.
+    pub class_names: Option<Vec<String>>,
     /// Dropout probability of the training; absent where the file states none, and then no factor is in use.
     pub dropout: Option<f32>,
     /// Principal colour components of the training set.
@@ -58,6 +60,7 @@ impl Weights {
             path: PathBuf::new(),
             net: Some(net.table.name.to_owned()),
             classes: Some(classes.to_vec()),
+            class_names: None,
             dropout: Some(net.dropout),
             colour: stats.colour,
             mean_crop: stats.mean_crop,
@@ -91,7 +94,14 @@ impl Weights {
             return Err(bad("net", &format!("one of {}", names())));
         }
         let classes = metadata.get("classes").map(|json| serde_json::from_str(json)).transpose();
-        let classes = classes.map_err(|_| bad("classes", "a JSON list of names"))?;
+        let classes: Option<Vec<String>> = classes.map_err(|_| bad("classes", "a JSON list of names"))?;
+        let class_names = metadata.get("class_names").map(|json| serde_json::from_str(json)).transpose();
+        let class_names: Option<Vec<String>> = class_names.map_err(|_| bad("class_names", "a JSON list of names"))?;
+        if let (Some(names), Some(classes)) = (&class_names, &classes)
+            && names.len() != classes.len()
+        {
+            return Err(bad("class_names", "as many names as `classes` has"));
+        }
         let dropout = metadata.get("dropout").map(|p| p.parse()).transpose();
         let dropout: Option<f32> = dropout.map_err(|_| bad("dropout", "a probability"))?;
         if dropout.is_some_and(|p| !(0.0..1.0).contains(&p)) {
@@ -104,7 +114,7 @@ impl Weights {
             Some("centre") => MeanCrop::Centre,
             Some(_) => return Err(bad("mean_crop", "own or centre")),
         };
-        Ok(Self { path, net, classes, dropout, colour, mean_crop, arrays })
+        Ok(Self { path, net, classes, class_names, dropout, colour, mean_crop, arrays })
     }
 
     /// Writes a file whose bytes depend on the contents alone.
@@ -114,6 +124,9 @@ impl Weights {
         metadata.extend(self.net.clone().map(|net| ("net", net)));
         if let Some(classes) = &self.classes {
             metadata.insert("classes", json(serde_json::to_string(classes))?);
+        }
+        if let Some(names) = &self.class_names {
+            metadata.insert("class_names", json(serde_json::to_string(names))?);
         }
         metadata.extend(self.dropout.map(|p| ("dropout", p.to_string())));
         if let Some(colour) = &self.colour {
@@ -168,8 +181,8 @@ impl Weights {
         Ok(net.tensors().iter().map(|t| self.arrays.remove(&t.name).map_or_else(Vec::new, |a| a.data)).collect())
     }
 
-    /// Class names; their numbers where the file names none.
-    pub fn class_names(&self, net: &Net) -> Vec<String> {
+    /// Classes; their numbers where the file names none.
+    pub fn numbered_classes(&self, net: &Net) -> Vec<String> {
         self.classes.clone().unwrap_or_else(|| (0..net.classes).map(|i| i.to_string()).collect())
     }
 

@@ -134,7 +134,7 @@ fn foreign_files_need_no_metadata_and_may_be_of_any_precision() {
         assert_eq!(read.table(Some(&TINY)).unwrap().name, "tiny");
         let net = read.resolve(&TINY).unwrap();
         assert_eq!((net.classes, net.dropout), (CLASSES, 0.0), "no dropout means no factor in use");
-        assert_eq!(read.class_names(&net), ["0", "1", "2"]);
+        assert_eq!(read.numbered_classes(&net), ["0", "1", "2"]);
         says(&read.needed_stats(&TINY).unwrap_err().to_string(), &["mean", "[3, 72, 72]"]);
         for (got, expected) in read.take(&net).unwrap().iter().flatten().zip(tensors.iter().flatten()) {
             assert!((got - expected).abs() <= tolerance * expected.abs(), "{got} {expected}");
@@ -225,7 +225,7 @@ fn save(run: &Path, step: u64, best: Option<Best>) {
     let (classes, stats) = (classes(), stats());
     let momenta = tensors.iter().map(|t| t.iter().map(|w| w * step as f32).collect()).collect();
     let state = State { step, evaluated: step, best, ..State::default() };
-    let labels = Labels { net: &net, classes: &classes, stats: &stats };
+    let labels = Labels { net: &net, classes: &classes, class_names: None, stats: &stats };
     let folder = checkpoint::save(run, labels, Checkpoint { state, weights: tensors, momenta }).unwrap();
     assert_eq!(folder, run.join(format!("step-{step:07}")));
 }
@@ -302,7 +302,7 @@ fn a_failed_save_leaves_the_checkpoint_before() {
     fs::write(run.join(".tmp-step-0000002"), "").unwrap();
     let (net, tensors, _) = sample();
     let (classes, stats) = (classes(), stats());
-    let labels = Labels { net: &net, classes: &classes, stats: &stats };
+    let labels = Labels { net: &net, classes: &classes, class_names: None, stats: &stats };
     let state = State { step: 2, ..State::default() };
     let saved = checkpoint::save(run, labels, Checkpoint { state, weights: tensors.clone(), momenta: tensors });
     says(&saved.unwrap_err().to_string(), &["step-0000002"]);

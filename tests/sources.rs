@@ -100,8 +100,8 @@ fn ilsvrc_as_a_tar_for_each_class() {
         let root = folder();
         archives::ilsvrc2012(root.path());
         fs::remove_file(root.path().join("ILSVRC2012_img_train.tar")).unwrap();
-        for class in 0..SYNSETS.len() {
-            let path = root.path().join(inner).join(format!("{}.tar", SYNSETS[class].1));
+        for (class, (_, wnid, _)) in SYNSETS.iter().enumerate() {
+            let path = root.path().join(inner).join(format!("{wnid}.tar"));
             write(path, tar(archives::images_of(class)));
         }
         assert_same(root.path(), true);
@@ -303,7 +303,8 @@ fn webdataset_labels() {
 #[test]
 fn webdataset_samples_that_cannot_be_used_are_named() {
     let image = &picture(1)[..];
-    let cases: [(&[(&str, &[u8])], &str); 8] = [
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: [(Files<'_>, &str); 8] = [
         (&[("1.png", image)], "a.tar: key 1: no label"),
         (&[("1.cls", b"0")], "a.tar: key 1: no image"),
         (&[("1.png", image), ("1.cls", b"zero")], "key 1: its .cls holds `zero`"),

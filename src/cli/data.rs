@@ -2,15 +2,15 @@
 
 use super::DataArgs;
 use super::commands::{say, workers};
-use crate::data::source::{self, Options};
 use crate::data::{
-    Asked, DataSet, Details, Loader, LoaderSettings, Order, Reader, Shuffle, Split, Stats, basis::Basis,
+    Asked, DataSet, Details, Loader, LoaderSettings, Order, Reader, Shuffle, Split, Stats, basis::Basis, source, verify,
 };
 use crate::filters;
 use crate::net::Table;
 use crate::train::Progress;
 use anyhow::Result;
 use image::{Rgb, RgbImage};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 /// Samples on the sheet.
@@ -21,10 +21,21 @@ const GAP: usize = 4;
 /// Classes that are all named.
 const FEW: usize = 20;
 
-/// Prints what there is and draws the sheet.
-pub(super) fn run(args: &DataArgs) -> Result<()> {
+/// Prints what there is and draws the sheet, or with `--verify` says whether archives are those published.
+pub(super) fn run(args: &DataArgs) -> Result<ExitCode> {
     let mut progress = Progress::stderr();
-    let mut open = |split| source::open(&args.source, split, &Options::default(), &mut progress);
+    if args.verify {
+        let mut whole = true;
+        let result = verify::archives(&args.data, &mut progress, |line, good| {
+            whole &= good;
+            say(line)
+        });
+        progress.finish();
+        result?;
+        return Ok(ExitCode::from(u8::from(!whole)));
+    }
+    let options = args.source.options(args.seed);
+    let mut open = |split| source::open(&args.data, split, &options, &mut progress);
     let train = open(Split::Train)?;
     // A source may lack images to validate.
     match open(Split::Val).and_then(|val| val.with_classes(&train.classes)) {
@@ -52,7 +63,7 @@ pub(super) fn run(args: &DataArgs) -> Result<()> {
         filters::write(&sheet(train, stats, args, workers)?, out)?;
         say(&out.display().to_string())?;
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Images of each class; of many classes the extremes.

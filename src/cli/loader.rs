@@ -1,9 +1,12 @@
 //! `bench loader`: how fast image files become batches.
 
-use crate::data::{DataSet, Details, Exif, Loader, LoaderSettings, Order, Shuffle, Split, Stats, steps_per_pass};
+use crate::data::{
+    DataSet, Details, Exif, Loader, LoaderSettings, Options, Order, Shuffle, Split, Stats, source, steps_per_pass,
+};
 use crate::error::{Error, Result};
 use crate::net::Table;
 use crate::random;
+use crate::train::Progress;
 use image::codecs::jpeg::JpegEncoder;
 use std::f32::consts::TAU;
 use std::fmt;
@@ -47,20 +50,25 @@ impl fmt::Display for Report {
     }
 }
 
-/// Loads the training images of `data` once, or those of a drawn set of photographs.
-pub(super) fn measure(data: Option<&Path>, table: &'static Table, workers: usize) -> Result<Report> {
+/// Loads the images of `data` once, or those of a drawn set of photographs.
+pub(super) fn measure(
+    data: Option<&Path>,
+    split: Split,
+    options: &Options,
+    table: &'static Table,
+    workers: usize,
+) -> Result<Report> {
     if let Some(data) = data {
-        return load(data, table, workers);
+        return load(source::open(data, split, options, &mut Progress::stderr())?, table, workers);
     }
     let folder = std::env::temp_dir().join(format!("alexnet-photographs-{}", std::process::id()));
-    let report = draw_all(&folder).and_then(|()| load(&folder, table, workers));
+    let report = draw_all(&folder).and_then(|()| load(DataSet::open(&folder, Split::Train)?, table, workers));
     // Only drawings; what cannot be removed is the system's to clear.
     let _ = fs::remove_dir_all(&folder);
     report
 }
 
-fn load(data: &Path, table: &'static Table, workers: usize) -> Result<Report> {
-    let set = DataSet::open(data, Split::Train)?;
+fn load(set: DataSet, table: &'static Table, workers: usize) -> Result<Report> {
     let images = set.len();
     let bytes: u64 = (0..images).map(|number| set.bytes(number)).sum();
     let rate = |floats| rate(set.clone(), table, workers, floats);

@@ -3,11 +3,11 @@
 use super::PrepareArgs;
 use super::commands::{say, workers};
 use crate::data::prepared::{Form, MANIFEST, Manifest, SKIPPED, Settings};
-use crate::data::source::{self, Options};
-use crate::data::{Colour, DataSet, Decoding, Split};
+use crate::data::source;
+use crate::data::{Colour, DataSet, Decoding};
 use crate::error::Error;
 use crate::prepare::{self, Work};
-use crate::train::Progress;
+use crate::train::{Images, Progress};
 use anyhow::Result;
 use indicatif::HumanDuration;
 use std::path::Path;
@@ -29,11 +29,10 @@ pub(super) fn run(args: &PrepareArgs) -> Result<()> {
         exif: args.exif,
         decoding: Decoding::own(),
     };
-    let mut open = |split| source::open(&args.source, split, &Options::default(), &mut progress);
-    let train = open(Split::Train)?;
-    let val = open(Split::Val)?.with_classes(&train.classes)?;
+    let said = args.said.options(args.seed);
+    let Images { train, val } = super::train::open(&args.source, args.val.as_deref(), &said, &mut progress)?;
     // Every image is read once.
-    let sets = [train, val].map(DataSet::uncached).map(Arc::new).to_vec();
+    let sets = [train, val].map(|set| Arc::new(DataSet::clone(&set).uncached())).to_vec();
     let all: usize = sets.iter().map(|set| set.len()).sum();
     let work = Work { sets, source: args.source.clone(), out: out.clone(), settings, workers: workers(args.workers) };
     let begun = work.begin()?;

@@ -5,7 +5,7 @@
 
 use crate::data::augment::{Augment, Details, Seen, View, part, places_of};
 use crate::data::decode::{Exif, SquareRef};
-use crate::data::order::{Order, Shuffle};
+use crate::data::order::{Order, Shuffle, within};
 use crate::data::queue::Queue;
 use crate::data::skip::{Ledger, Skipped};
 use crate::data::source::{DataSet, Held, Reader};
@@ -270,9 +270,10 @@ impl Training {
         let images = self.set.len() as u64;
         let (pass, place) = (place / images, place % images);
         let LoaderSettings { order, shuffle, seed, .. } = self.settings;
-        let number = match order {
-            Order::Sequential => place,
-            Order::Shuffled => shuffle.image((seed, pass), self.set.len(), place as usize) as u64,
+        let number = match (order, self.set.window) {
+            (Order::Sequential, _) => place,
+            (Order::Shuffled, Some(window)) => within(window, (seed, pass), self.set.len(), place as usize) as u64,
+            (Order::Shuffled, None) => shuffle.image((seed, pass), self.set.len(), place as usize) as u64,
         };
         Seen { seed, pass, place, number }
     }

@@ -94,6 +94,14 @@ impl Shuffle {
     }
 }
 
+/// The image at place `place` of pass `pass` where each block of `window` images is permuted and stays where it is.
+pub(super) fn within(window: usize, (seed, pass): (u64, u64), images: usize, place: usize) -> usize {
+    let block = place / window * window;
+    let length = window.min(images - block);
+    let seed = [seed, pass, (block / window) as u64].map(|w| [w as u32, (w >> 32) as u32]);
+    block + permuted(hash(&[&[Of::Block as u32], seed.as_flattened()].concat()), length, place - block)
+}
+
 /// Where a pseudo-random permutation of 0..len takes `index`: a Feistel network over the next even power of two, walked
 /// until it comes back into the range.
 fn permuted(key: u32, len: usize, index: usize) -> usize {

@@ -15,9 +15,10 @@ mod ilsvrc;
 mod index;
 mod mat;
 mod parquet;
+mod pipe;
 mod webdataset;
 
-pub(in crate::data) use folder::read_file;
+pub(in crate::data) use folder::{entries, read_file};
 pub(in crate::data) use index::cache_folder;
 
 use crate::data::augment::{Purpose, random};
@@ -62,7 +63,8 @@ pub struct Options {
     /// `--val-fraction`: part of the training images to hold out as the validation images; they are left out of the
     /// training images. A draw within each class by [`Options::seed`].
     pub val_fraction: Option<f64>,
-    /// Seed of that draw.
+    /// Seed of that draw; a run's own.
+    #[serde(skip)]
     pub seed: u64,
     /// `--label-key`: the integer in a WebDataset sample's JSON that is its class (`None`: `label`).
     pub label_key: Option<String>,
@@ -136,6 +138,8 @@ pub struct DataSet {
     pub kind: String,
     /// Whether the source tells its splits apart; where not, the same images are its train and its val.
     pub has_splits: bool,
+    /// For a stream, the images within whose blocks training may shuffle: reads must stay near each other.
+    pub window: Option<usize>,
     /// Classes in the order of the labels: WordNet ids, names of folders.
     pub classes: Vec<String>,
     /// Readable names of the classes in the same order, where the source has them.
@@ -205,12 +209,27 @@ impl DataSet {
         };
         places.sort_by(|&a, &b| key(a).cmp(&key(b)));
         let labels = places.iter().map(|&place| store.class(place as usize)).collect();
+        Self { places, labels, ..Self::in_stored_order(root, split, kind, classes, store, None) }
+    }
+
+    /// Numbers the images of a store as it holds them; `window` is that of a stream.
+    fn in_stored_order(
+        root: &Path,
+        split: Split,
+        kind: &str,
+        classes: Vec<String>,
+        store: Arc<dyn Store>,
+        window: Option<usize>,
+    ) -> Self {
+        let places: Vec<u32> = (0..store.len() as u32).collect();
+        let labels = places.iter().map(|&place| store.class(place as usize)).collect();
         let (root, kind) = (root.to_owned(), kind.to_owned());
         Self {
             root,
             split,
             kind,
             has_splits: true,
+            window,
             classes,
             class_names: None,
             store,
@@ -244,8 +263,10 @@ impl DataSet {
             };
             images.push((class, place));
         }
-        // Within a class the order stays as it is.
-        images.sort_by_key(|&(class, _)| class);
+        // Within a class the order stays as it is; a stream's is the stream's.
+        if self.window.is_none() {
+            images.sort_by_key(|&(class, _)| class);
+        }
         (self.labels, self.places) = images.into_iter().unzip();
         self.class_names = self.class_names.take().map(|names| {
             let own: HashMap<&str, String> = self.classes.iter().map(String::as_str).zip(names).collect();
@@ -256,29 +277,28 @@ impl DataSet {
         Ok(self)
     }
 
+    /// The same images, read and decoded each time.
+    pub fn uncached(mut self) -> Self {
+        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
+        self
+    }
+
     /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
     /// `seed`, as its share rounded, but never all.
     fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
         let mut held_out = vec![false; self.len()];
-        let mut first = 0;
-        for class in self.labels.chunk_by(|a, b| a == b) {
-            let mut numbers: Vec<usize> = (first..first + class.len()).collect();
-            numbers.shuffle(&mut random(Purpose::HoldOut, seed, 0, class[0].into()));
-            let count = (class.len() as f64 * fraction).round() as usize;
-            numbers[..count.min(class.len() - 1)].iter().for_each(|&n| held_out[n] = true);
-            first += class.len();
+        let mut of_class = vec![Vec::new(); self.classes.len()];
+        (0..self.len()).for_each(|number| of_class[self.labels[number] as usize].push(number));
+        for (class, mut numbers) in of_class.into_iter().enumerate() {
+            numbers.shuffle(&mut random(Purpose::HoldOut, seed, 0, class as u64));
+            let count = (numbers.len() as f64 * fraction).round() as usize;
+            numbers.iter().take(count.min(numbers.len().saturating_sub(1))).for_each(|&n| held_out[n] = true);
         }
         let keep = |number: &usize| held_out[*number] == (split != Split::Train);
         let kept: Vec<usize> = (0..self.len()).filter(keep).collect();
         self.places = kept.iter().map(|&n| self.places[n]).collect();
         self.labels = kept.iter().map(|&n| self.labels[n]).collect();
         self.split = split;
-        self
-    }
-
-    /// The same images, read and decoded each time.
-    pub fn uncached(mut self) -> Self {
-        self.cache = OnceLock::from(Cache { key: (0, Exif::Apply), squares: Vec::new() });
         self
     }
 
@@ -290,6 +310,13 @@ impl DataSet {
     /// Whether there is no image: only where `--val-fraction 0` asks for that.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The classes that have images.
+    pub fn used_classes(&self) -> impl Iterator<Item = &str> {
+        let mut used = vec![false; self.classes.len()];
+        self.labels.iter().for_each(|&label| used[label as usize] = true);
+        self.classes.iter().zip(used).filter(|(_, used)| *used).map(|(class, _)| class.as_str())
     }
 
     /// Class of image `number`, its place in [`DataSet::classes`].
@@ -429,6 +456,19 @@ pub fn open(source: &Path, split: Split, options: &Options, watch: &mut dyn Watc
     Ok(set)
 }
 
+/// A source's absolute path; a pipe's command stays as it is.
+pub fn absolute(source: &Path) -> PathBuf {
+    match pipe_command(source) {
+        Some(_) => source.to_owned(),
+        None => std::path::absolute(source).unwrap_or_else(|_| source.to_owned()),
+    }
+}
+
+/// What follows `pipe:`, a command whose output is WebDataset's shards.
+fn pipe_command(source: &Path) -> Option<&str> {
+    source.to_str()?.strip_prefix("pipe:")
+}
+
 /// A file name without its extension: what lies before its last dot, if anything does.
 fn stem(name: &[u8]) -> &[u8] {
     match name.iter().rposition(|&b| b == b'.') {
@@ -461,27 +501,9 @@ impl Fnv {
     }
 }
 
-/// The parsers of what others made, for fuzzing: none may panic or take more memory than a few times its input's.
-#[doc(hidden)]
-pub mod fuzz {
-    /// An archive's headers, and the same bytes as a kept index.
-    pub fn archive(bytes: &[u8]) {
-        let _ = super::archive::members(&mut std::io::Cursor::new(bytes), bytes.len() as u64, |_, _| {});
-        super::index::fuzz(bytes);
-    }
-
-    /// A development kit's `meta.mat`.
-    pub fn mat(bytes: &[u8]) {
-        super::mat::fuzz(bytes);
-    }
-
-    /// A batch of CIFAR-10.
-    pub fn cifar(bytes: &[u8]) {
-        super::cifar::fuzz(bytes);
-    }
-
-    /// A shard's samples and labels.
-    pub fn webdataset(bytes: &[u8]) {
-        super::webdataset::fuzz(bytes);
-    }
+/// The parsers, for [`crate::fuzz`].
+pub(crate) mod fuzz {
+    pub(crate) use super::{
+        cifar::fuzz as cifar, index::fuzz as archive, mat::fuzz as mat, webdataset::fuzz as webdataset,
+    };
 }

@@ -104,6 +104,11 @@ fn command(config: &Config) -> String {
         ("eval-every", value(&config.eval_every)),
         ("checkpoint-every", value(&config.checkpoint_every)),
     ];
+    let said = &config.data.options;
+    options.extend(config.data.val.as_deref().map(|path| ("val", quoted(path))));
+    options.extend(said.val_fraction.map(|fraction| ("val-fraction", value(&fraction))));
+    options.extend(said.label_key.as_deref().map(|key| ("label-key", quoted(Path::new(key)))));
+    options.extend(said.classes.as_deref().map(|path| ("classes", quoted(path))));
     options.extend(config.weights.as_deref().map(|path| ("weights", quoted(path))));
     options.extend(config.adapters.option.as_ref().map(|adapters| ("adapters", format!("'{adapters}'"))));
     let mut options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();

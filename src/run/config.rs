@@ -1,7 +1,7 @@
 //! `config.toml`: everything that decides a run's bytes, resolved, and what it ran on.
 
 use crate::alexnet;
-use crate::data::{self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Order, Shuffle};
+use crate::data::{self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Options, Order, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::machine;
@@ -75,6 +75,9 @@ pub struct Config {
     pub weights: Option<PathBuf>,
     /// Class names in the order of the network's last units.
     pub classes: Vec<String>,
+    /// Their readable names, where the data has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<Vec<String>>,
     /// How files become pixels.
     pub decoding: Decoding,
     /// The images.
@@ -90,10 +93,13 @@ pub struct Config {
 }
 
 /// The data set of a run.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Data {
-    /// Folder with `train` and `val`.
+    /// The source of the training images, and of the validation images where `val` names no other.
     pub path: PathBuf,
+    /// The source of the validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val: Option<PathBuf>,
     /// Training images.
     pub train_images: usize,
     /// Validation images.
@@ -102,6 +108,9 @@ pub struct Data {
     pub train_fingerprint: String,
     /// Of the validation images' names and sizes, hexadecimal.
     pub val_fingerprint: String,
+    /// What was said about the source.
+    #[serde(default)]
+    pub options: Options,
 }
 
 /// The adapters of a run.
@@ -158,9 +167,9 @@ impl Config {
         }
     }
 
-    /// Whether an evaluation follows step `step`.
+    /// Whether an evaluation follows step `step`; none does where there is no validation image.
     pub fn evaluates(&self, step: u64) -> bool {
-        due(step, self.eval_every, self.steps)
+        self.data.val_images > 0 && due(step, self.eval_every, self.steps)
     }
 
     /// Whether a checkpoint follows step `step`.
@@ -174,10 +183,13 @@ impl Config {
 }
 
 impl Data {
-    /// Describes the two halves of a data set.
-    pub fn new(path: &Path, train: &DataSet, val: &DataSet) -> Self {
+    /// Describes the images of a source, or of two.
+    pub fn new(path: &Path, val_path: Option<&Path>, options: &Options, train: &DataSet, val: &DataSet) -> Self {
+        let absolute = data::source::absolute;
         Self {
-            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+            path: absolute(path),
+            val: val_path.map(absolute),
+            options: Options { classes: options.classes.as_deref().map(absolute), ..options.clone() },
             train_images: train.len(),
             val_images: val.len(),
             train_fingerprint: format!("{:016x}", train.fingerprint()),

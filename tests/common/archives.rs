@@ -44,8 +44,6 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
 /// The classes of the small ILSVRC, by WordNet id, with their numbers in the kit: another order, as in the true one.
 pub const SYNSETS: [(u32, &str, &str); 3] =
     [(3, "n01440764", "tench, Tinca tinca"), (1, "n02105855", "sheepdog"), (2, "n07714990", "broccoli")];
-/// Images a class in the training set.
-pub const A_CLASS: usize = 4;
 /// The classes of the validation images, in their order.
 pub const TRUTH: [&str; 5] = ["n07714990", "n01440764", "n01440764", "n02105855", "n07714990"];
 
@@ -160,9 +158,9 @@ pub fn ilsvrc2012(root: &Path) {
 
 /// The same images as class folders.
 pub fn folders(root: &Path) {
-    for class in 0..SYNSETS.len() {
+    for (class, (_, wnid, _)) in SYNSETS.iter().enumerate() {
         for (name, bytes) in images_of(class) {
-            write(root.join("train").join(SYNSETS[class].1).join(name), bytes);
+            write(root.join("train").join(wnid).join(name), bytes);
         }
     }
     for (wnid, (name, bytes)) in TRUTH.iter().zip(validation(2012)) {

@@ -6,7 +6,7 @@
 use super::folder::MAX_FILE;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
-use tar::{EntryType, Header, PaxExtensions};
+use tar::{EntryType, GnuHeader, Header, PaxExtensions};
 
 /// Tar's unit: headers are a block, contents are padded to blocks.
 pub(super) const BLOCK: u64 = 512;
@@ -39,6 +39,8 @@ pub(super) struct Walk {
     at: u64,
     /// Bytes of the file up to the archive's end; `u64::MAX` for a stream, whose end is not known.
     end: u64,
+    /// Whether the end mark was read.
+    done: bool,
     /// What was passed over so far.
     pub odd: Odd,
 }
@@ -46,7 +48,7 @@ pub(super) struct Walk {
 impl Walk {
     /// The archive that lies at `at..end` of a file.
     pub fn new(at: u64, end: u64) -> Self {
-        Self { at, end, odd: Odd::new() }
+        Self { at, end, done: false, odd: Odd::new() }
     }
 
     /// The next file; `None` after the last. Folders are left out; links, devices, sparse files and names that lead out of
@@ -55,11 +57,17 @@ impl Walk {
     /// # Errors
     /// What is wrong with the archive, and where: it is none, is cut short, or states a size it cannot have.
     pub fn next<R: Read + Seek>(&mut self, file: &mut R) -> Result<Option<Member>, String> {
+        if self.done {
+            return Ok(None);
+        }
         let mut long_name: Option<Vec<u8>> = None;
         let mut extended = Extended::default();
         loop {
             let place = self.at;
-            let Some(header) = self.header(file)? else { return Ok(None) };
+            let Some(header) = self.header(file)? else {
+                self.done = true;
+                return Ok(None);
+            };
             let kind = header.entry_type();
             let stated = header.entry_size().map_err(|e| format!("a bad size in the header at byte {place}: {e}"))?;
             let is_file = matches!(kind, EntryType::Regular | EntryType::Continuous);
@@ -77,7 +85,11 @@ impl Walk {
             }
             self.at = next;
             match kind {
-                EntryType::GNULongName => long_name = Some(contents(file, offset, length)?),
+                EntryType::GNULongName => {
+                    let name = contents(file, offset, length)?;
+                    // It ends with a zero, as in C.
+                    long_name = Some(name.split(|&b| b == 0).next().unwrap_or_default().to_vec());
+                }
                 EntryType::XHeader => extended = Extended::parse(&contents(file, offset, length)?),
                 EntryType::GNULongLink | EntryType::XGlobalHeader => {}
                 _ => {
@@ -120,7 +132,7 @@ impl Walk {
 
     /// The blocks that follow the header of a sparse file and belong to it.
     fn skip_sparse_map<R: Read + Seek>(&mut self, file: &mut R, header: &Header) -> Result<(), String> {
-        let mut more = header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
+        let mut more = header.as_gnu().is_some_and(GnuHeader::is_extended);
         while more {
             let block = contents(file, self.at, BLOCK)?;
             self.at = self.at.checked_add(BLOCK).filter(|&at| at <= self.end).ok_or("cut short in a sparse file")?;
@@ -142,7 +154,7 @@ impl Walk {
                     let name = name.trim_start_matches("./");
                     if leads_out(name) {
                         "names that lead out of the archive"
-                    } else if name.is_empty() || name.ends_with('/') || name.contains('\0') {
+                    } else if name.is_empty() || name.ends_with('/') {
                         return None;
                     } else {
                         return Some(name.into());

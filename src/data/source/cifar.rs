@@ -174,7 +174,7 @@ fn of_archive(path: &Path, split: Split) -> Result<Parts> {
 }
 
 /// For the fuzzer: reads `bytes` as a batch.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
     let mut records = Records { source: PathBuf::new(), names: Vec::new(), bytes: Vec::new() };
     if parse(&mut records, "data_batch_1.bin", bytes, CLASSES.len()).is_ok() {
         let mut buffer = Vec::new();

@@ -2,7 +2,7 @@
 
 use super::content::{self, Content};
 use super::ilsvrc::Parts;
-use super::{DataSet, Options, Split, Watch, cifar, folder, webdataset};
+use super::{DataSet, Options, Split, Watch, cifar, folder, pipe, pipe_command, webdataset};
 use crate::data::prepared;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ pub(super) enum Found {
     Ilsvrc(Parts),
     /// Files of shards, and whether their names tell splits apart.
     WebDataset(Files),
+    /// Commands whose output is shards.
+    Pipe(String),
     Parquet(Files),
     Cifar,
     /// What `prepare` wrote.
@@ -73,6 +75,9 @@ impl Found {
     /// [`Error::Data`] where it is nothing, or something that has to be converted first.
     pub fn of(source: &Path) -> Result<Self> {
         let error = |why: String| Error::Data { path: source.to_owned(), why };
+        if let Some(command) = pipe_command(source) {
+            return Ok(Self::Pipe(command.to_owned()));
+        }
         if source.is_dir() {
             return Self::of_folder(source);
         }
@@ -140,7 +145,7 @@ impl Found {
     pub fn has_splits(&self) -> bool {
         match self {
             Self::Folders | Self::Ilsvrc(_) | Self::Cifar | Self::Prepared => true,
-            Self::Classes => false,
+            Self::Classes | Self::Pipe(_) => false,
             Self::WebDataset(files) | Self::Parquet(files) => files.have_splits(),
         }
     }
@@ -153,6 +158,7 @@ impl Found {
             Self::Ilsvrc(parts) => parts.open(split, watch),
             Self::WebDataset(files) => webdataset::open(source, &files.of(source, split)?, split, options, watch),
             Self::Parquet(files) => super::parquet::open(source, &files.of(source, split)?, split, options, watch),
+            Self::Pipe(command) => pipe::open(source, &command, split, options, watch),
             Self::Cifar => cifar::open(source, split),
             Self::Prepared => prepared::open(source, split),
         }
@@ -216,7 +222,7 @@ fn expand(pattern: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The texts that braces stand for.
-fn braces(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn braces(text: &str) -> Result<Vec<String>, String> {
     let mut all = vec![String::new()];
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {

@@ -252,7 +252,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// What is in a folder but what is hidden, by name as bytes.
-pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(in crate::data) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     listed(folder, |_| true)
 }
 

@@ -179,8 +179,12 @@ fn keep(index: &Index, identity: (u64, u64), archive: &mut File, places: &[PathB
     }
 }
 
-/// For the fuzzer: reads `bytes` as an index.
-pub(super) fn fuzz(bytes: &[u8]) {
+/// For the fuzzer: reads `bytes` as an archive, and as the index of one.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    let end = bytes.len() as u64;
+    if let Ok((members, _)) = archive::members(&mut std::io::Cursor::new(bytes), end, |_, _| {}) {
+        assert!(members.iter().all(|m| m.offset >= BLOCK && m.offset + m.length <= end), "{members:?}");
+    }
     if let Ok((_, index)) = parse(bytes, 1 << 40) {
         let _ = headers(&index.members, &mut std::io::Cursor::new(bytes));
     }

@@ -190,6 +190,6 @@ impl<'a> Element<'a> {
 }
 
 /// For the fuzzer.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
     let _ = synsets(bytes);
 }

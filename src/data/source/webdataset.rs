@@ -261,7 +261,7 @@ pub(super) fn classes(
 }
 
 /// For the fuzzer: the samples and labels of an archive.
-pub(super) fn fuzz(bytes: &[u8]) {
+pub(crate) fn fuzz(bytes: &[u8]) {
     let mut file = std::io::Cursor::new(bytes);
     let Ok((members, _)) = super::archive::members(&mut file, bytes.len() as u64, |_, _| {}) else { return };
     let Ok(samples) = samples(&members) else { return };
