@@ -103,10 +103,15 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
         labels: &solo.label_values,
     };
     let x = Values::from_f32(case.x, case.images, &solo.x_values);
-    let dy = Values::from_f32(solo.y_shape, case.images, &solo.dy_values);
     let params: Vec<Vec<f64>> =
         solo.parameter_values.iter().map(|p| p.iter().copied().map(f64::from).collect()).collect();
-    let y = reference::forward(&case.layer, &x, &params, &context);
+    let mut y = reference::forward(&case.layer, &x, &params, &context);
+    let mut dy = Values::from_f32(solo.y_shape, case.images, &solo.dy_values);
+    if case.relu {
+        let above = reference::forward(&Layer::Relu, &y, &[], &context);
+        dy = reference::backward(&Layer::Relu, &y, &above, &dy, &[], &context).dx;
+        y = above;
+    }
     let gradients = reference::backward(&case.layer, &x, &y, &dy, &params, &context);
     let window = window(device, case);
     let mut add = |what, error| {

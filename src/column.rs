@@ -201,6 +201,11 @@ impl Recording<'_> {
         rows.filter_map(|row| Some((row, self.column.rows[row].as_ref()?)))
     }
 
+    /// Whether row `row` takes in the row above it.
+    fn takes_in(&self, row: usize) -> bool {
+        layers::takes_in(&self.net.rows[row].layer, self.net.rows.get(row + 1).map(|r| &r.layer))
+    }
+
     /// What row `row` computes on.
     fn io(&self, row: usize, place: &RowPlan) -> Io<'_> {
         Io {
@@ -208,6 +213,7 @@ impl Recording<'_> {
             layer: &self.net.rows[row].layer,
             x_shape: self.net.rows[row].x,
             y_shape: self.net.rows[row].y,
+            relu: self.takes_in(row),
             batch: self.plan.batch,
             x: self.at(place.x),
             y: self.at(place.y),
@@ -261,7 +267,8 @@ impl Column {
             .collect();
         let record = |rows: &Range<usize>, backward: bool, layer: &dyn Fn(&mut Recorder, &Io, &RowPlan)| {
             let mut rec = recorder();
-            let mut held: Vec<_> = recording.held(rows.clone()).collect();
+            let own = rows.clone().filter(|&row| row == 0 || !recording.takes_in(row - 1));
+            let mut held: Vec<_> = recording.held(own).collect();
             if backward {
                 held.reverse();
             }

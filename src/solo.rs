@@ -131,6 +131,7 @@ impl Solo {
             layer: &self.case.layer,
             x_shape: self.case.x,
             y_shape: self.y_shape,
+            relu: self.case.relu,
             batch: self.batch,
             x: self.x.clone(),
             y: self.y.clone(),

@@ -22,7 +22,7 @@ shaders! {
     "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose" "lanes/product" "lanes/product_weight"
     "winograd/input" "winograd/output" "winograd/weight" "winograd/output_adjoint" "winograd/weight_adjoint" "winograd/transpose"
-    "relu/forward" "relu/backward"
+    "relu/forward" "relu/backward" "relu/backward_bias"
     "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"
     "pool/forward" "pool/backward"
     "dropout/apply"
@@ -30,7 +30,7 @@ shaders! {
     "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
-    "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
+    "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/relu" "shared/step"
 }
 
 /// A constant put in front of a kernel.

@@ -310,7 +310,7 @@ fn weight_tiling(form: Form, tile: Tile, window: &Window) -> Tiling<'_> {
 
 /// The window of the data gradient: a convolution of dy with the weights turned by half a turn.
 fn turned(window: &Window) -> Window {
-    Window { x: window.y, y: window.x, pad: window.kernel - 1 - window.pad, ..*window }
+    Window { x: window.y, y: window.x, pad: window.kernel - 1 - window.pad, relu: false, ..*window }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the operands under their names, as every variant takes them")]
