@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example predict -- WEIGHTS IMAGE`
 
-use alexnet::data::{self, Batch, Exif};
+use alexnet::data::{self, Batch, Exif, Pixels};
 use alexnet::eval;
 use alexnet::gpu;
 use alexnet::machine::{Machine, Settings};
@@ -31,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     let square = data::load(Path::new(&image), table.image, Exif::Apply)?;
     let pixels = data::views_of(&square, &stats, table.crop, VIEWS);
     // Labels are not read in use.
-    let batch = Batch { side: table.crop, pixels, labels: vec![0; VIEWS] };
+    let batch = Batch { side: table.crop, pixels: Pixels::Floats(pixels), labels: vec![0; VIEWS] };
 
     let devices = gpu::select(None, table.columns)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(VIEWS))?;

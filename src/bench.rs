@@ -1,6 +1,6 @@
 //! Rates of a training step, of each kernel and of the exchange. Random input; every layer and the update are included.
 
-use crate::data::Batch;
+use crate::data::{Batch, Pixels};
 use crate::error::Result;
 use crate::gpu::Device;
 use crate::machine::{Machine, Outcome, Settings};
@@ -91,7 +91,7 @@ pub fn batch(net: &Net, images: usize) -> Batch {
     let len = images * net.rows[0].x.len();
     Batch {
         side: net.table.crop,
-        pixels: (0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect(),
+        pixels: Pixels::Floats((0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect()),
         labels: (0..images as u32).map(|n| random::hash(&[2, n]) % net.classes as u32).collect(),
     }
 }

@@ -1,21 +1,26 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
 mod commands;
+mod data;
 mod loader;
+mod prepare;
 mod report;
 mod train;
 mod tune;
 
 use crate::alexnet::TABLES;
-use crate::data::{Augment, Exif, Order};
+use crate::data::prepared::{Form, Subsampling};
+use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle};
 use crate::error::Error;
 use crate::net::Table;
 use crate::recipe::Figures;
 use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 pub use commands::run;
 
@@ -41,6 +46,10 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Say what a source holds and draw what the network will see of it.
+    Data(DataArgs),
+    /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
+    Prepare(PrepareArgs),
     /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
     Synth(SynthArgs),
     /// List the adapters of this machine.
@@ -119,6 +128,34 @@ pub struct TrainArgs {
     /// Augmentation of the training images [default: full].
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
+    /// Standard deviation of the colour noise, in standard deviations of the data [default: 0.1].
+    #[arg(long, value_name = "STDEV", value_parser = not_negative, allow_negative_numbers = true)]
+    pub colour: Option<f64>,
+    /// Passes with colour noise: a number, or `never` an end [default: never].
+    #[arg(long, value_name = "EPOCH")]
+    pub colour_until: Option<Until>,
+    /// Divide images with colour noise by 1 + STDEV, as the original does [default: off].
+    #[arg(long, value_enum)]
+    pub colour_divide: Option<Switch>,
+    /// Consecutive images that share crop and mirror; the original's loader had 32 [default: 1].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub crop_chunk: Option<u64>,
+    /// What is subtracted from an image [default: image].
+    #[arg(long, value_enum)]
+    pub mean: Option<Mean>,
+    /// Where the mean image is read; the original reads its centre for every crop [default: own].
+    #[arg(long, value_enum)]
+    pub mean_crop: Option<MeanCrop>,
+    /// What the mean and the colours are measured on: full, sample:IMAGES or published (ILSVRC's)
+    /// [default: sample:20000].
+    #[arg(long, value_name = "BASIS")]
+    pub stats: Option<Basis>,
+    /// Resize a prepared set whose squares have another size than the network's images.
+    #[arg(long)]
+    pub resize: bool,
+    /// Permutations a shuffled order draws from: full, or blocks:IMAGES for near reads [default: full].
+    #[arg(long)]
+    pub shuffle: Option<Shuffle>,
     /// Order of the training images [default: shuffled].
     #[arg(long, value_enum)]
     pub order: Option<Order>,
@@ -207,6 +244,71 @@ pub struct FiltersArgs {
     /// The network, for weights that do not name it.
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
+}
+
+/// Options of `data`.
+#[derive(Args, Debug)]
+pub struct DataArgs {
+    /// The images.
+    pub source: PathBuf,
+    /// A picture to write: mean image, colour components and augmented samples.
+    #[arg(value_name = "OUT.png", value_parser = png)]
+    pub out: Option<PathBuf>,
+    /// The network whose image size and crop count.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// What the mean, the colours and the sizes are measured on: full, sample:IMAGES or published.
+    #[arg(long, value_name = "BASIS", default_value_t = Basis::default())]
+    pub stats: Basis,
+    /// Augmentation of the samples.
+    #[arg(long, value_enum, default_value = "full")]
+    pub augment: Augment,
+    /// Seed of the samples.
+    #[arg(long, default_value = "0")]
+    pub seed: u64,
+    /// What to do with EXIF orientation.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub exif: Exif,
+    /// Threads that load images [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+}
+
+/// Options of `prepare`.
+#[derive(Args, Debug)]
+pub struct PrepareArgs {
+    /// The images, or with --verify alone a prepared set.
+    pub source: PathBuf,
+    /// Folder to write, new or empty.
+    #[arg(required_unless_present = "verify")]
+    pub out: Option<PathBuf>,
+    /// The network whose image size counts.
+    #[arg(long, default_value = "alexnet", value_parser = tables())]
+    pub net: &'static Table,
+    /// Side of the squares in pixels [default: 256; the network's own].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1 << 14).map(|n| n as usize))]
+    pub size: Option<usize>,
+    /// How squares are stored.
+    #[arg(long, value_enum, default_value = "raw")]
+    pub form: Form,
+    /// Quality of JPEGs, 1 to 100.
+    #[arg(long, default_value = "90", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+    /// Resolution of the colours of JPEGs.
+    #[arg(long, value_enum, default_value = "4:2:0")]
+    pub subsampling: Subsampling,
+    /// Images a shard.
+    #[arg(long, value_name = "IMAGES", default_value = "4096", value_parser = count())]
+    pub shard: usize,
+    /// What to do with EXIF orientation.
+    #[arg(long, value_enum, default_value = "apply")]
+    pub exif: Exif,
+    /// Threads that load images; the result does not depend on it [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+    /// Read everything again and compare it with its checksums.
+    #[arg(long)]
+    pub verify: bool,
 }
 
 /// Options of `synth`.
@@ -427,6 +529,39 @@ pub struct ShaderArgs {
     /// Adapter by index or part of a name [default: the best].
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// No.
+    Off,
+    /// Yes.
+    On,
+}
+
+/// A number of passes, or `never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until(pub Option<u64>);
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            number => number.parse().map(|n| Self(Some(n))).map_err(|_| "expected never or a number of passes".into()),
+        }
+    }
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => write!(f, "never"),
+            Some(passes) => write!(f, "{passes}"),
+        }
+    }
 }
 
 /// An error with its causes, a line each. A cause that the line above already says is left out.

@@ -130,6 +130,34 @@ pub fn arrange(rec: &mut Recorder, len: usize, batch: usize, pixels: &Tensor, im
     rec.each("image/arrange", len * batch / 4, &consts, &[("pixels", pixels.into()), ("x", image.into())]);
 }
 
+/// Images as bytes, on their device.
+pub struct Crops<'a> {
+    /// `[N, words]` u32: bytes of `[side, side, 3]` an image.
+    pub rgb: &'a Tensor,
+    /// `[N]` [`crate::column::ViewUniform`].
+    pub views: &'a Tensor,
+    /// `[3, size, size]`
+    pub mean: &'a Tensor,
+    /// Side of a crop in pixels.
+    pub side: usize,
+    /// Side of the mean image in pixels.
+    pub size: usize,
+}
+
+/// Records the views of an image batch in the order of the device: `[3, side, side, batch]`.
+pub fn views(rec: &mut Recorder, crops: &Crops, batch: usize, image: &Tensor) {
+    let len = 3 * crops.side * crops.side;
+    let consts = [
+        ("SIDE", crops.side.into()),
+        ("SIZE", crops.size.into()),
+        ("WORDS", len.div_ceil(4).into()),
+        ("N4", (batch / 4).into()),
+    ];
+    let binds =
+        [("crops", crops.rgb.into()), ("views", crops.views.into()), ("mean", crops.mean.into()), ("x", image.into())];
+    rec.each("image/views", len * batch / 4, &consts, &binds);
+}
+
 /// Records dx += incoming.
 pub fn add(rec: &mut Recorder, incoming: &Tensor, dx: &Tensor) {
     rec.each("exchange/add", dx.len / 4, &[], &[("incoming", incoming.into()), ("dx", dx.into())]);

@@ -1,6 +1,6 @@
 //! Prediction: the most probable classes of single images.
 
-use crate::data::{self, Batch, Exif, Stats};
+use crate::data::{self, Batch, Exif, Pixels, Stats};
 use crate::error::Result;
 use crate::eval;
 use crate::machine::Machine;
@@ -53,18 +53,19 @@ pub fn predict<P: AsRef<Path>>(
 ) -> Result<()> {
     let (side, size) = (machine.net().table.crop, machine.net().table.image);
     for group in images.chunks(how.batch.max(1)) {
-        let mut batch = Batch { side, ..Batch::default() };
+        let mut pixels = Vec::new();
         let mut unreadable = None;
         for path in group {
             match data::load(path.as_ref(), size, how.exif) {
-                Ok(square) => batch.pixels.extend(data::views_of(&square, stats, side, how.views)),
+                Ok(square) => pixels.extend(data::views_of(&square, stats, side, how.views)),
                 Err(e) => {
                     unreadable = Some(e);
                     break;
                 }
             }
         }
-        batch.labels = vec![0; batch.pixels.len() / (3 * side * side)];
+        let labels = vec![0; pixels.len() / (3 * side * side)];
+        let batch = Batch { side, pixels: Pixels::Floats(pixels), labels };
         let means = eval::mean_over_views(&machine.probabilities(&batch)?, how.views, classes.len());
         for (path, probabilities) in group.iter().zip(means.chunks_exact(classes.len())) {
             let guess = |(index, probability)| Guess { index, class: classes[index].clone(), probability };

@@ -185,6 +185,11 @@ impl Solo {
     pub fn beside(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
         layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
+        if self.case.x.c == 3 && self.case.x.h == self.case.x.w {
+            let (side, views) = (self.case.x.h, Tensor::zeros(&self.device, "views", 8 * self.batch));
+            let crops = layers::Crops { rgb: &self.x, views: &views, mean: &self.x, side, size: side };
+            layers::views(&mut rec, &crops, self.batch, &self.dx);
+        }
         layers::add(&mut rec, &self.dx, &self.x);
         for parameter in &self.parameters {
             layers::update(&mut rec, Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 }, parameter, &self.totals);

@@ -8,7 +8,7 @@ mod progress;
 pub use progress::Progress;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{DataSet, Loaded, Loader, Stats};
+use crate::data::{Asked, DataSet, Loaded, Loader, Stats};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
@@ -186,7 +186,9 @@ impl Trainer {
         let place = Place { done, total: config.steps, passes: epoch };
         let rate = config.schedule.rate(config.lr, place, &self.state.plateau);
         self.machine.begin(&batch, done + 1, rate as f32)?;
-        Ok(Begun { step: done + 1, epoch, rate, images: batch.len(), start, wait })
+        let images = batch.len();
+        loader.recycle(batch);
+        Ok(Begun { step: done + 1, epoch, rate, images, start, wait })
     }
 
     fn finish_step(&mut self, begun: Begun, progress: &mut Progress) -> Result<()> {
@@ -224,7 +226,7 @@ impl Trainer {
         let config = &self.run.config;
         let mut score = Score::default();
         let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
-        let (mut done, all) = (0, self.images.val.images.len());
+        let (mut done, all) = (0, self.images.val.len());
         let (ended, skipped) =
             eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
                 score.add(probabilities, label);
@@ -295,9 +297,15 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = match given {
         Some(stats) if stats.colour.is_some() => stats,
         given => {
-            let (exif, workers) = (run.config.exif, run.config.workers);
-            let count = |done, all| progress.count("mean image", done, all);
-            let (measured, skipped) = crate::data::measure(&images.train, table.image, exif, workers, count)?;
+            let config = &run.config;
+            let asked = Asked {
+                basis: config.stats,
+                seed: config.seed,
+                size: table.image,
+                exif: config.exif,
+                workers: config.workers,
+            };
+            let (measured, skipped) = asked.stats(&images.train, progress)?;
             progress.skipped(&skipped);
             // A mean that came with the weights is used as it is; only its colours were not known.
             match given {
@@ -306,6 +314,7 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
             }
         }
     };
+    let stats = Stats { mean_crop: run.config.mean_crop, ..stats.with_mean(run.config.mean) };
     run.write_stats(&stats)?;
     Ok(stats)
 }

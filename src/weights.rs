@@ -3,13 +3,13 @@
 //! `conv1.weight` [96, 3, 11, 11], `conv2.weight` [256, 48, 5, 5] (as `groups=2`) and so on, biases, and `mean`
 //! [3, size, size] in RGB 0-255. The first half of the maps is the first column. The metadata names the `net`, its
 //! `classes` (a JSON list), `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
-//! colour components, JSON) and the `format`. A file without metadata is read as well.
+//! colour components, JSON), `mean_crop` (where the mean is subtracted, if not at the crop's place) and the `format`. A file without metadata is read as well.
 
 mod file;
 
 use crate::alexnet::{self, TABLES};
 use crate::checkpoint;
-use crate::data::{Colour, Stats};
+use crate::data::{Colour, MeanCrop, Stats};
 use crate::error::{Error, Result};
 use crate::layer::{Full, Layer};
 use crate::net::{Net, Table};
@@ -42,6 +42,8 @@ pub struct Weights {
     pub dropout: Option<f32>,
     /// Principal colour components of the training set.
     pub colour: Option<Colour>,
+    /// Where the mean image is read.
+    pub mean_crop: MeanCrop,
     /// Every tensor by name, the mean image among them.
     pub arrays: BTreeMap<String, Array>,
 }
@@ -58,8 +60,16 @@ impl Weights {
             classes: Some(classes.to_vec()),
             dropout: Some(net.dropout),
             colour: stats.colour,
+            mean_crop: stats.mean_crop,
             arrays,
         }
+    }
+
+    /// A file of statistics alone.
+    pub fn of_stats(stats: &Stats) -> Self {
+        let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
+        let arrays = BTreeMap::from([(MEAN.to_owned(), mean)]);
+        Self { colour: stats.colour, mean_crop: stats.mean_crop, arrays, ..Self::default() }
     }
 
     /// Reads a weights file, a checkpoint folder or the last complete checkpoint of a run folder.
@@ -89,7 +99,12 @@ impl Weights {
         }
         let colour = metadata.get("colour").map(|json| serde_json::from_str(json)).transpose();
         let colour = colour.map_err(|_| bad("colour", "the JSON of three components"))?;
-        Ok(Self { path, net, classes, dropout, colour, arrays })
+        let mean_crop = match metadata.get("mean_crop").map(String::as_str) {
+            None | Some("own") => MeanCrop::Own,
+            Some("centre") => MeanCrop::Centre,
+            Some(_) => return Err(bad("mean_crop", "own or centre")),
+        };
+        Ok(Self { path, net, classes, dropout, colour, mean_crop, arrays })
     }
 
     /// Writes a file whose bytes depend on the contents alone.
@@ -103,6 +118,9 @@ impl Weights {
         metadata.extend(self.dropout.map(|p| ("dropout", p.to_string())));
         if let Some(colour) = &self.colour {
             metadata.insert("colour", json(serde_json::to_string(colour))?);
+        }
+        if self.mean_crop == MeanCrop::Centre {
+            metadata.insert("mean_crop", "centre".to_owned());
         }
         file::write(path, &metadata, &self.arrays)
     }
@@ -160,14 +178,24 @@ impl Weights {
     /// # Errors
     /// A mean of another size than the net's images.
     pub fn stats(&self, table: &Table) -> Result<Option<Stats>> {
-        let size = table.image;
+        self.stats_of(table.image).map_err(|_| {
+            let found = &self.arrays[MEAN].dims;
+            self.wrong_shape(table.name, MEAN, found, &[3, table.image, table.image])
+        })
+    }
+
+    /// The same for squares of `size` pixels.
+    ///
+    /// # Errors
+    /// A mean of another size.
+    pub fn stats_of(&self, size: usize) -> Result<Option<Stats>> {
         let expected = [3, size, size];
         match self.arrays.get(MEAN) {
             None => Ok(None),
             Some(mean) if mean.dims == expected => {
-                Ok(Some(Stats { size, mean: mean.data.clone(), colour: self.colour }))
+                Ok(Some(Stats { size, mean: mean.data.clone(), mean_crop: self.mean_crop, colour: self.colour }))
             }
-            Some(mean) => Err(self.wrong_shape(table.name, MEAN, &mean.dims, &expected)),
+            Some(mean) => Err(self.error(format!("its mean has shape {:?}; expected {expected:?}", mean.dims))),
         }
     }
 

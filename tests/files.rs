@@ -2,7 +2,7 @@
 
 use alexnet::alexnet::{ALEXNET, HALF, TINY};
 use alexnet::checkpoint::{self, Best, Checkpoint, Labels, State};
-use alexnet::data::{Colour, Stats};
+use alexnet::data::{Colour, MeanCrop, Stats};
 use alexnet::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
 use alexnet::net::Net;
 use alexnet::recipe::Figures;
@@ -25,7 +25,7 @@ fn classes() -> Vec<String> {
 fn stats() -> Stats {
     let mean = (0..3 * 72 * 72).map(|i| (i % 256) as f32 / 2.0).collect();
     let colour = Colour { stdev: [50.0, 12.5, 0.1], components: [[1.0, 0.0, 0.0], [0.0, 0.6, 0.8], [0.0, -0.8, 0.6]] };
-    Stats { size: 72, mean, colour: Some(colour) }
+    Stats { size: 72, mean, mean_crop: MeanCrop::Own, colour: Some(colour) }
 }
 
 fn sample() -> (Net, Vec<Vec<f32>>, Weights) {

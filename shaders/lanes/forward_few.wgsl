@@ -13,7 +13,13 @@
 const V4 = (KERNEL + 3u) / 4u;
 // Whether no window reaches past the image.
 const INSIDE = PAD == 0u && (OUT_H - 1u) * STRIDE + KERNEL <= H && (OUT_W - 1u) * STRIDE + KERNEL <= W;
-const ROWS = LANES / V4;        // rows of windows a load brings
+
+// x at place ix of a row, zero outside.
+fn pixel_at(line: u32, ix: i32, images: u32) -> vec4<f32> {
+    if INSIDE { return textureLoad(x, at((line + u32(ix)) * N4 + images)); }
+    let inside = ix >= 0 && ix < i32(W);
+    return select(vec4(0.0), textureLoad(x, at((line + select(0u, u32(ix), inside)) * N4 + images)), inside);
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -23,23 +29,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let x0 = i32(pixel % OUT_W * STRIDE) - i32(PAD);
     let row = group.y * TM;
     var sum: array<vec4<f32>, TM>;
-    for (var r = 0u; r < C * KERNEL; r += ROWS) {
-        var a: array<vec4<f32>, TM>;
-        for (var i = 0u; i < TM; i++) {
-            a[i] = textureLoad(w, at(((row + i) * C * KERNEL + r) * V4 + lane));
-        }
-        for (var j = 0u; j < ROWS; j++) {
-            let iy = y0 + i32((r + j) % KERNEL);
-            if r + j < C * KERNEL && (INSIDE || (iy >= 0 && iy < i32(H))) {
-                let line = ((r + j) / KERNEL * H + u32(iy)) * W;
-                for (var v = 0u; v < KERNEL; v++) {
-                        let ix = x0 + i32(v);
-                        if INSIDE || (ix >= 0 && ix < i32(W)) {
-                            let value = textureLoad(x, at((line + u32(ix)) * N4 + images));
-                            for (var i = 0u; i < TM; i++) {
-                                sum[i] = fma(vec4(subgroupShuffle(a[i][v % 4u], j * V4 + v / 4u)), value, sum[i]);
-                            }
-                        }
+    for (var r = 0u; r < C * KERNEL; r++) {
+        let iy = y0 + i32(r % KERNEL);
+        if INSIDE || (iy >= 0 && iy < i32(H)) {
+            var a: array<vec4<f32>, TM>;
+            for (var i = 0u; i < TM; i++) {
+                a[i] = textureLoad(w, at(((row + i) * C * KERNEL + r) * V4 + lane));
+            }
+            let line = (r / KERNEL * H + u32(iy)) * W;
+            for (var k = 0u; k < KERNEL / 4u; k++) {
+                for (var e = 0u; e < 4u; e++) {
+                    let value = pixel_at(line, x0 + i32(k * 4u + e), images);
+                    for (var i = 0u; i < TM; i++) {
+                        sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
+                    }
+                }
+            }
+            for (var e = 0u; e < KERNEL % 4u; e++) {
+                let value = pixel_at(line, x0 + i32(KERNEL / 4u * 4u + e), images);
+                for (var i = 0u; i < TM; i++) {
+                    sum[i] = fma(vec4(subgroupShuffle(a[i][e], KERNEL / 4u)), value, sum[i]);
                 }
             }
         }

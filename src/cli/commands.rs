@@ -2,9 +2,9 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, report::Report, train, tune,
+    UseArgs, data, loader, prepare, report::Report, train, tune,
 };
-use crate::data::{DataSet, Split};
+use crate::data::{DataSet, Split, Stats};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
@@ -15,7 +15,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan, solo, trace};
+use crate::{bench, check, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -29,6 +29,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(args) => evaluate(&args)?,
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Data(args) => data::run(&args)?,
+        Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,
@@ -68,7 +70,7 @@ fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSe
     let own = DataSet::open(root, Split::Val)?.classes;
     let unknown = own.iter().find(|name| !classes.contains(name));
     if classes.len() == net.classes && unknown.is_none() {
-        return Ok(DataSet::open_with_classes(root, Split::Val, &classes)?);
+        return Ok(DataSet::open(root, Split::Val)?.with_classes(&classes)?);
     }
     let (path, knows, has) = (weights.path.clone(), net.classes, own.len().max(classes.len()));
     let names =
@@ -83,7 +85,7 @@ fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSe
 /// Trained weights on their machine, for use.
 struct Loaded {
     machine: Machine,
-    stats: Arc<data::Stats>,
+    stats: Arc<Stats>,
     classes: Vec<String>,
 }
 
@@ -131,7 +133,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
             let sum = &mut sums[place * classes..][..classes];
             sum.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += p);
             place += 1;
-            progress.count("evaluation", place, set.images.len());
+            progress.count("evaluation", place, set.len());
             true
         })?;
         progress.skipped(&skipped);

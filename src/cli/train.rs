@@ -1,10 +1,11 @@
 //! `train`: from what was typed to a run.
 
 use super::commands::{INTERRUPTED, errors, say, workers};
-use super::{KernelArgs, TrainArgs};
+use super::{KernelArgs, Switch, TrainArgs, Until};
 use crate::alexnet;
 use crate::checkpoint;
-use crate::data::{Augment, DataSet, Exif, Order, Split, steps_per_pass};
+use crate::data::prepared;
+use crate::data::{Augment, DataSet, Decoding, Exif, Mean, MeanCrop, Order, Shuffle, Split, steps_per_pass};
 use crate::error::Error;
 use crate::gpu::{self, Device};
 use crate::net::Table;
@@ -78,6 +79,7 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     }
     let table = args.net.unwrap_or(&alexnet::ALEXNET);
     let images = open(&args.data)?;
+    ensure_size(args, table, &images)?;
     let mut config = configure(args, table, &images)?;
     let first = args.weights.as_deref().map(|path| first_weights(path, &config)).transpose()?;
     let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
@@ -115,6 +117,16 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
         ))
         .into());
     }
+    if run.config.decoding != Decoding::own() {
+        return Err(Error::Usage(format!(
+            "{}: begun with {}; this build has {}, which makes other pixels of the same files: go on with a build like \
+             the first (cargo feature `turbo` for libjpeg-turbo), or begin another run",
+            folder.display(),
+            run.config.decoding,
+            Decoding::own()
+        ))
+        .into());
+    }
     let latest = checkpoint::latest(folder)?;
     if let Some(latest) = &latest
         && train::is_finished(&run, &checkpoint::read_state(latest)?)
@@ -149,6 +161,23 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
     let from = latest.map_or_else(|| "step 0: no complete checkpoint".to_owned(), |l| l.display().to_string());
     progress.note(&format!("going on from {from}"));
     Ok(Some(Trainer::new(run, images, machine, first, progress)?))
+}
+
+/// Refuses a prepared set of another size, whose squares would be resized a second time.
+fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
+    match images.train.side() {
+        Some(side) if side != table.image && prepared::is_prepared(&args.data) && !args.resize => {
+            Err(Error::Usage(format!(
+                "{}: prepared at {side} pixels, {} takes images of {}; prepare the originals with --size {2}, or resize the \
+                 squares again with --resize",
+                args.data.display(),
+                table.name,
+                table.image,
+            ))
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The devices with the variants the run recorded; where it recorded none for an adapter, with those measured or
@@ -191,7 +220,7 @@ fn choose(
 
 fn open(data: &Path) -> Result<Images> {
     let train = Arc::new(DataSet::open(data, Split::Train)?);
-    let val = Arc::new(DataSet::open_with_classes(data, Split::Val, &train.classes)?);
+    let val = Arc::new(DataSet::open(data, Split::Val)?.with_classes(&train.classes)?);
     Ok(Images { train, val })
 }
 
@@ -207,7 +236,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         .into());
     }
     let order = args.order.unwrap_or(Order::Shuffled);
-    let count = images.train.images.len();
+    let count = images.train.len();
     let pass = steps_per_pass(count, batch);
     let epochs = if args.steps.is_none() { Some(args.epochs.unwrap_or(defaults.epochs)) } else { None };
     let weights = args.weights.as_deref().map(weights::locate).transpose()?;
@@ -229,7 +258,15 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
             None => defaults.schedule.parse().map_err(Error::Usage)?,
         },
         augment: args.augment.unwrap_or(Augment::Full),
+        colour: args.colour.unwrap_or(0.1) as f32,
+        colour_until: args.colour_until.and_then(|until| until.0),
+        colour_divide: args.colour_divide == Some(Switch::On),
+        crop_chunk: args.crop_chunk.unwrap_or(1),
+        mean: args.mean.unwrap_or(Mean::Image),
+        mean_crop: args.mean_crop.unwrap_or(MeanCrop::Own),
+        stats: args.stats.unwrap_or_default(),
         order,
+        shuffle: args.shuffle.unwrap_or(Shuffle::Full),
         exif: args.exif.unwrap_or(Exif::Apply),
         workers: workers(args.workers),
         checkpoint_every: args.checkpoint_every.unwrap_or(pass),
@@ -237,6 +274,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         keep: args.keep.unwrap_or(3),
         weights: weights.map(|path| std::path::absolute(&path).unwrap_or(path)),
         classes: images.train.classes.clone(),
+        decoding: Decoding::own(),
         data: Data::new(&args.data, &images.train, &images.val),
         exact: args.kernels.exact,
         adapters: Adapters { option: None, devices: Vec::new() },
@@ -263,6 +301,7 @@ fn first_weights(path: &Path, config: &Config) -> Result<Weights> {
 /// Refuses options that contradict the run. Adapters, workers and `--keep` may change: no step's mathematics follows them.
 fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
     let text = |value: &dyn std::fmt::Display| value.to_string();
+    let divides = if config.colour_divide { Switch::On } else { Switch::Off };
     let pairs = [
         ("--net", args.net.map(|t| t.name.to_owned()), config.net.clone()),
         ("--epochs", args.epochs.map(|v| text(&v)), config.epochs.map_or("none".to_owned(), |v| text(&v))),
@@ -277,6 +316,14 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--checkpoint-every", args.checkpoint_every.map(|v| text(&v)), text(&config.checkpoint_every)),
         ("--eval-every", args.eval_every.map(|v| text(&v)), text(&config.eval_every)),
         ("--schedule", args.schedule.as_ref().map(|v| text(v)), text(&config.schedule)),
+        ("--colour", args.colour.map(|v| text(&(v as f32))), text(&config.colour)),
+        ("--colour-until", args.colour_until.map(|v| text(&v)), text(&Until(config.colour_until))),
+        ("--colour-divide", args.colour_divide.as_ref().map(word), word(&divides)),
+        ("--crop-chunk", args.crop_chunk.map(|v| text(&v)), text(&config.crop_chunk)),
+        ("--mean", args.mean.as_ref().map(word), word(&config.mean)),
+        ("--mean-crop", args.mean_crop.as_ref().map(word), word(&config.mean_crop)),
+        ("--stats", args.stats.map(|v| text(&v)), text(&config.stats)),
+        ("--shuffle", args.shuffle.map(|v| text(&v)), text(&config.shuffle)),
         ("--augment", args.augment.as_ref().map(word), word(&config.augment)),
         ("--order", args.order.as_ref().map(word), word(&config.order)),
         ("--exif", args.exif.as_ref().map(word), word(&config.exif)),

@@ -17,7 +17,7 @@ macro_rules! shaders {
 }
 
 shaders! {
-    "image/arrange"
+    "image/arrange" "image/views"
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
     "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose" "lanes/product" "lanes/product_weight"
@@ -70,11 +70,6 @@ impl From<f32> for Const {
 }
 
 fn source(name: &str) -> &'static str {
-    if let Ok(dir) = std::env::var("DEV_SHADERS") {
-        if let Ok(t) = std::fs::read_to_string(format!("{dir}/{name}.wgsl")) {
-            return t.leak();
-        }
-    }
     let found = SHADERS.iter().find(|(n, _)| *n == name);
     found.unwrap_or_else(|| panic!("no shader named {name}")).1
 }

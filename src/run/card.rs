@@ -1,7 +1,7 @@
 //! The card of a run: its results, how to reproduce it, and how it differs from the paper.
 
 use super::Config;
-use crate::data::{Augment, Order};
+use crate::data::{Augment, Mean, Order};
 use crate::metrics::EvaluationLine;
 use crate::recipe::{Figures, PAPER};
 use crate::schedule::Schedule;
@@ -203,6 +203,13 @@ fn data_differences(config: &Config) -> Vec<String> {
             .to_owned(),
         other => format!("Augmentation: `{}` instead of crops, mirror images and colour.", super::word(&other)),
     });
+    if config.augment == Augment::Full && (config.colour != 0.1 || config.colour_until.is_some()) {
+        let until = config.colour_until.map_or_else(String::new, |passes| format!(" in the first {passes} passes"));
+        list.push(format!("Colour: noise of {} standard deviations{until}, where the paper's is 0.1.", config.colour));
+    }
+    if config.mean != Mean::Image {
+        list.push(format!("Mean: `{}` instead of the mean of each pixel.", super::word(&config.mean)));
+    }
     if config.order == Order::Sequential {
         list.push("Order: images in the order of their folders instead of shuffled.".to_owned());
     }

@@ -1,7 +1,7 @@
 //! `config.toml`: everything that decides a run's bytes, resolved, and what it ran on.
 
 use crate::alexnet;
-use crate::data::{self, Augment, DataSet, Exif, Order};
+use crate::data::{self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Order, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::machine;
@@ -43,8 +43,24 @@ pub struct Config {
     pub schedule: Schedule,
     /// Augmentation of the training images.
     pub augment: Augment,
+    /// Standard deviation of the colour noise, in standard deviations of the data.
+    pub colour: f32,
+    /// Passes with colour noise; absent: all.
+    pub colour_until: Option<u64>,
+    /// Whether images with colour noise are divided by 1 + `colour`.
+    pub colour_divide: bool,
+    /// Consecutive images that share crop and mirror.
+    pub crop_chunk: u64,
+    /// What is subtracted from an image.
+    pub mean: Mean,
+    /// Where the mean image is read.
+    pub mean_crop: MeanCrop,
+    /// What the mean and the colours are measured on.
+    pub stats: Basis,
     /// Order of the training images.
     pub order: Order,
+    /// Which permutations a shuffled order draws from.
+    pub shuffle: Shuffle,
     /// What to do with EXIF orientation.
     pub exif: Exif,
     /// Threads that decode.
@@ -59,6 +75,8 @@ pub struct Config {
     pub weights: Option<PathBuf>,
     /// Class names in the order of the network's last units.
     pub classes: Vec<String>,
+    /// How files become pixels.
+    pub decoding: Decoding,
     /// The images.
     pub data: Data,
     /// Only kernels that compute each product as it is defined, in f32.
@@ -123,8 +141,16 @@ impl Config {
         data::LoaderSettings {
             batch: self.batch,
             crop,
-            augment: self.augment,
+            details: Details {
+                augment: self.augment,
+                colour: self.colour,
+                colour_until: self.colour_until,
+                colour_divide: self.colour_divide,
+                crop_chunk: self.crop_chunk,
+            },
             order: self.order,
+            shuffle: self.shuffle,
+            floats: false,
             seed: self.seed,
             workers: self.workers,
             exif: self.exif,
@@ -152,8 +178,8 @@ impl Data {
     pub fn new(path: &Path, train: &DataSet, val: &DataSet) -> Self {
         Self {
             path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-            train_images: train.images.len(),
-            val_images: val.images.len(),
+            train_images: train.len(),
+            val_images: val.len(),
             train_fingerprint: format!("{:016x}", train.fingerprint()),
             val_fingerprint: format!("{:016x}", val.fingerprint()),
         }

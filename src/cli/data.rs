@@ -1,0 +1,154 @@
+//! `data`: what a source holds, and what the network will see of it.
+
+use super::DataArgs;
+use super::commands::{say, workers};
+use crate::data::source::{self, Options};
+use crate::data::{
+    Asked, DataSet, Details, Loader, LoaderSettings, Order, Reader, Shuffle, Split, Stats, basis::Basis,
+};
+use crate::filters;
+use crate::net::Table;
+use crate::train::Progress;
+use anyhow::Result;
+use image::{Rgb, RgbImage};
+use std::sync::Arc;
+
+/// Samples on the sheet.
+const ACROSS: usize = 8;
+const DOWN: usize = 4;
+/// Pixels between pictures.
+const GAP: usize = 4;
+/// Classes that are all named.
+const FEW: usize = 20;
+
+/// Prints what there is and draws the sheet.
+pub(super) fn run(args: &DataArgs) -> Result<()> {
+    let mut progress = Progress::stderr();
+    let mut open = |split| source::open(&args.source, split, &Options::default(), &mut progress);
+    let train = open(Split::Train)?;
+    // A source may lack images to validate.
+    match open(Split::Val).and_then(|val| val.with_classes(&train.classes)) {
+        Ok(val) => say(&counts(&val))?,
+        Err(e) => say(&format!("val: {e}"))?,
+    }
+    say(&counts(&train))?;
+    say(&sizes(&train, args))?;
+    let (basis, seed, size, exif, workers) = (args.stats, args.seed, args.net.image, args.exif, workers(args.workers));
+    let (stats, skipped) = Asked { basis, seed, size, exif, workers }.stats(&train, &mut progress)?;
+    progress.finish();
+    for bad in &skipped {
+        say(&format!("unreadable: {}: {}", bad.path.display(), bad.why))?;
+    }
+    if basis != Basis::Published {
+        let all = if basis.images(train.len()) < train.len() { "a sample" } else { "all" };
+        say(&format!("{} unreadable of {all} of the training images", skipped.len()))?;
+    }
+    let [r, g, b] = stats.channels();
+    say(&format!("mean R {r:.2}  G {g:.2}  B {b:.2}"))?;
+    if let Some(colour) = &stats.colour {
+        say(super::prepare::components(colour).trim_end())?;
+    }
+    if let Some(out) = &args.out {
+        filters::write(&sheet(train, stats, args, workers)?, out)?;
+        say(&out.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Images of each class; of many classes the extremes.
+fn counts(set: &DataSet) -> String {
+    let mut images = vec![0usize; set.classes.len()];
+    (0..set.len()).for_each(|number| images[set.label(number) as usize] += 1);
+    let mut text = format!("{}: {} images of {} classes", set.split.name(), set.len(), images.len());
+    let name = |class: usize| match &set.class_names {
+        Some(names) if names[class] != set.classes[class] => format!("{} ({})", set.classes[class], names[class]),
+        _ => set.classes[class].clone(),
+    };
+    if images.len() <= FEW {
+        images.iter().enumerate().for_each(|(class, count)| text += &format!("\n  {count:>7}  {}", name(class)));
+        return text;
+    }
+    let mut order: Vec<usize> = (0..images.len()).collect();
+    order.sort_by_key(|&class| (images[class], class));
+    for (what, class) in [("fewest", order[0]), ("median", order[order.len() / 2]), ("most", order[order.len() - 1])] {
+        text += &format!("\n  {what} {:>7}  {}", images[class], name(class));
+    }
+    text
+}
+
+/// Smallest, median and largest of the images' sides and bytes, from at most as many as are measured.
+fn sizes(set: &DataSet, args: &DataArgs) -> String {
+    let images = args.stats.images(set.len()).max(1);
+    let mut reader = Reader::new(args.exif);
+    let (mut widths, mut heights, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    for place in 0..images {
+        let number = Shuffle::Full.image((args.seed, u64::MAX), set.len(), place);
+        // What cannot be read is named below.
+        if let Ok((width, height)) = set.dimensions(number, &mut reader) {
+            widths.push(u64::from(width));
+            heights.push(u64::from(height));
+        }
+        bytes.push(set.bytes(number));
+    }
+    let spread = |what: &str, mut values: Vec<u64>| {
+        values.sort_unstable();
+        match values.len() {
+            0 => String::new(),
+            n => format!("{what} {} to {}, median {}", values[0], values[n - 1], values[n / 2]),
+        }
+    };
+    format!("{}\n{}\n{}", spread("width", widths), spread("height", heights), spread("bytes", bytes))
+}
+
+/// Mean image, colour components and the first batch of a run, its mean put back.
+fn sheet(set: DataSet, stats: Stats, args: &DataArgs, workers: usize) -> Result<RgbImage> {
+    let &Table { image: size, crop, .. } = args.net;
+    let cell = crop + GAP;
+    let width = ACROSS * cell + GAP;
+    let top = size + 2 * GAP;
+    let mut picture =
+        RgbImage::from_pixel(width.max(2 * size + 3 * GAP) as u32, (top + DOWN * cell) as u32, Rgb([255; 3]));
+    for y in 0..size {
+        for x in 0..size {
+            let value = [0, 1, 2].map(|c| stats.mean[(c * size + y) * size + x] as u8);
+            picture.put_pixel((GAP + x) as u32, (GAP + y) as u32, Rgb(value));
+        }
+    }
+    // Each component as a bar, from a standard deviation below the mean colour to one above.
+    let mean = stats.channels();
+    if let Some(colour) = &stats.colour {
+        let height = size / 3;
+        for (i, component) in colour.components.iter().enumerate() {
+            for x in 0..size {
+                let along = (2.0 * x as f32 / size as f32 - 1.0) * colour.stdev[i];
+                let value = [0, 1, 2].map(|c| (mean[c] + along * component[c]) as u8);
+                let left = 2 * GAP + size + x;
+                (0..height - GAP)
+                    .for_each(|y| picture.put_pixel(left as u32, (GAP + i * height + y) as u32, Rgb(value)));
+            }
+        }
+    }
+    let settings = LoaderSettings {
+        batch: ACROSS * DOWN,
+        crop,
+        details: Details { augment: args.augment, ..Details::default() },
+        order: Order::Shuffled,
+        shuffle: Shuffle::Full,
+        floats: true,
+        seed: args.seed,
+        workers,
+        exif: args.exif,
+        first_step: 1,
+    };
+    let batch = Loader::train(Arc::new(set), Arc::new(stats), settings).next()?.batch;
+    for (n, view) in batch.floats().chunks_exact(3 * crop * crop).enumerate() {
+        let (left, above) = (GAP + n % ACROSS * cell, top + n / ACROSS * cell);
+        for y in 0..crop {
+            for x in 0..crop {
+                let value = [0, 1, 2].map(|c| (view[(c * crop + y) * crop + x] + mean[c]) as u8);
+                picture.put_pixel((left + x) as u32, (above + y) as u32, Rgb(value));
+            }
+        }
+    }
+    Ok(picture)
+}
