@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::gpu::Device;
 use crate::machine::{Machine, Outcome, Settings};
 use crate::net::Net;
+use crate::products::Precision;
 use crate::random;
 use crate::recipe::{self, Figures, Init};
 use crate::trace::Span;
@@ -37,6 +38,8 @@ pub struct StepReport {
     pub kernels: Vec<String>,
     /// Micro-batches a step.
     pub accumulate: usize,
+    /// Of the products' operands.
+    pub precision: Precision,
     /// Whether only kernels ran that compute each product as it is defined, in f32.
     pub exact: bool,
     /// Steps timed, after one that compiles the kernels and one that settles.
@@ -63,7 +66,7 @@ pub struct StepReport {
 
 impl fmt::Display for StepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, batch {}, {} steps timed", self.net, self.batch, self.steps)?;
+        writeln!(f, "{}, batch {}, {}, {} steps timed", self.net, self.batch, self.precision, self.steps)?;
         for ((adapter, kernels), bytes) in self.adapters.iter().zip(&self.kernels).zip(&self.bytes) {
             writeln!(f, "{adapter}: {kernels}, {} MiB", bytes >> 20)?;
         }
@@ -175,6 +178,7 @@ pub fn step(
         adapters: devices.iter().map(|d| d.describe()).collect(),
         kernels: devices.iter().map(|device| words(device, &tune::tasks(net, machine.plan().batch))).collect(),
         accumulate,
+        precision: devices[0].profile.family.precision(),
         exact: devices.iter().all(|device| device.profile.choices.exact),
         steps,
         images_per_second: images as f64 / middle,

@@ -321,6 +321,8 @@ fn step_line(step: u64) -> Line {
         seconds: 0.32,
         data_wait: 0.0,
         exchange: 0.01,
+        scale: 1.0,
+        skipped: 0,
         host: 0.001,
     })
 }

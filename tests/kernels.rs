@@ -20,7 +20,7 @@ fn check_all(device: &Arc<Device>) {
         }
     })
     .unwrap();
-    for family in device.profile.family.all() {
+    for family in device.profile.families() {
         for case in cases::odd().iter().filter(|case| !case.layer.params(case.x).is_empty()) {
             let y = case.layer.output(case.x).unwrap();
             let window = Window::of(&case.layer, case.x, y, case.images.next_multiple_of(family.images()));
@@ -50,7 +50,7 @@ fn variants_that_fail_are_named() {
     let _alone = common::alone();
     for device in common::devices() {
         let (family, what) = match device.profile.family {
-            Family::Portable(_) => (Family::Lanes { lanes: 8 }, "does not run here"),
+            Family::Portable(_) | Family::Mixed(_) => (Family::Lanes { lanes: 8 }, "does not run here"),
             Family::Lanes { lanes } => (Family::Lanes { lanes: 2 * lanes }, "WRONG"),
         };
         for name in ["conv 3×3", "full, 65 images"] {

@@ -7,7 +7,7 @@ use alexnet::error::Error;
 use alexnet::gpu::Device;
 use alexnet::net::Net;
 use alexnet::plan::Plan;
-use alexnet::products::{Choices, Family, Kind, Product};
+use alexnet::products::{Choices, Family, Kind, Product, Variant};
 use alexnet::tune::{self, Cache, End, Event, How, Task};
 use std::fs;
 use std::path::Path;
@@ -88,7 +88,7 @@ fn variants_that_fail_are_passed_over() {
     let _alone = common::alone();
     for device in common::devices() {
         let (family, part) = match device.profile.family {
-            Family::Portable(_) => (Family::Lanes { lanes: 8 }, "does not run here"),
+            Family::Portable(_) | Family::Mixed(_) => (Family::Lanes { lanes: 8 }, "does not run here"),
             Family::Lanes { lanes } => (Family::Lanes { lanes: 2 * lanes }, "gives wrong numbers"),
         };
         let device = device.with_family(family);
@@ -194,11 +194,13 @@ fn a_cache_that_cannot_be_used_is_named_and_passed_over() {
 #[test]
 fn defaults_are_exact_where_asked_and_fit_the_kind_of_adapter() {
     let net = tiny();
-    for family in [Family::Portable(Kind::Cpu), Family::Portable(Kind::Discrete), Family::Lanes { lanes: 8 }] {
+    let discrete = Family::Portable(Kind::Discrete);
+    for family in [Family::Portable(Kind::Cpu), discrete, Family::Lanes { lanes: 8 }] {
         for task in tune::tasks(&net, 32) {
             for product in Product::ALL {
                 let first = family.variants(product, &task.window)[0];
                 assert_eq!(Choices::default().variant(family, product, &task.window), first);
+                assert_eq!(matches!(first, Variant::Wide(..)), family == discrete, "{first}");
                 let mut exact = Choices { exact: true, ..Choices::default() };
                 assert!(exact.variant(family, product, &task.window).is_exact());
                 for variant in family.variants(product, &task.window) {

@@ -11,6 +11,7 @@ use crate::gpu::Profile;
 use crate::machine::{Machine, Settings};
 use crate::net::{Net, Table};
 use crate::predict::{self, Prediction};
+use crate::products::Precision;
 use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
@@ -103,6 +104,9 @@ fn load(
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
     let kernels = how.kernels.how(how.adapters.as_deref());
+    if kernels.precision == Precision::Mixed {
+        eprintln!("precision: {}", kernels.precision);
+    }
     let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
