@@ -387,6 +387,9 @@ pub enum BenchCommand {
         /// Images a step, one number or several separated by commas [default: the network's own].
         #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
         batch: Vec<usize>,
+        /// The forward pass alone, as in use.
+        #[arg(long, conflicts_with_all = ["accumulate", "trace"])]
+        forward: bool,
         /// Micro-batches a step.
         #[arg(long, default_value = "1", value_parser = count())]
         accumulate: usize,

@@ -306,6 +306,7 @@ fn measure(command: BenchCommand) -> Result<()> {
         BenchCommand::Step {
             net: nets,
             batch: batches,
+            forward,
             accumulate,
             steps,
             adapters,
@@ -326,7 +327,11 @@ fn measure(command: BenchCommand) -> Result<()> {
                 let own = [recipe::defaults(table).batch];
                 for &images in if batches.is_empty() { &own[..] } else { &batches } {
                     let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
-                    let (step, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+                    let (step, spans) = if forward {
+                        (bench::forward(&net, &devices, images, steps)?, Vec::new())
+                    } else {
+                        bench::step(&net, &devices, images, accumulate, steps, file.is_some())?
+                    };
                     report.line(&step)?;
                     if let Some(file) = &file {
                         trace::write(&spans, file)?;
