@@ -195,6 +195,12 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
     rec.finish().submit(device)?;
     let found = results.read(device)?[3].to_bits();
+    let flags = Tensor::zeros(device, "flags", 2 * RESULTS);
+    let mut rec = Recorder::new(device, &step);
+    layers::find_overflow(&mut rec, &parameter, &flags);
+    rec.finish().submit(device)?;
+    let overflow = flags.read(device)?[RESULTS].to_bits();
+    add("update", "overflow is seen", if overflow == 1 { 0.0 } else { f64::NAN });
     add("update", "NaN is seen", if (clean, found) == (0, 3) { 0.0 } else { f64::NAN });
 
     let (incoming, dx) = (tensor(4, 1024), tensor(5, 1024));
