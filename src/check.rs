@@ -174,7 +174,8 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     let len = 1021;
     let rate = 0.02;
     let images = 5;
-    let uniform = StepUniform { rate, valid: images as u32, ..StepUniform::default() };
+    // The update divides by 8.
+    let uniform = StepUniform { rate, valid: images as u32, scale: 3, ..StepUniform::default() };
     device.queue.write_buffer(&step, 0, bytemuck::bytes_of(&uniform));
 
     let parameter = Parameter { weight: tensor(1, len), gradient: tensor(2, len), momentum: tensor(3, len) };
@@ -182,7 +183,8 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     let mut rec = Recorder::new(device, &step);
     layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
     rec.finish().submit(device)?;
-    let (mut w, mut v, g) = (doubles(1, len), doubles(3, len), doubles(2, len));
+    let (mut w, mut v, mut g) = (doubles(1, len), doubles(3, len), doubles(2, len));
+    g.iter_mut().for_each(|g| *g /= 8.0);
     reference::sgd(&mut w, &mut v, &g, f64::from(rate) * 2.0, 0.9, 0.05);
     add("update", "w", nmse(&parameter.weight.read(device)?, &w));
     add("update", "v", nmse(&parameter.momentum.read(device)?, &v));
@@ -193,6 +195,12 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
     rec.finish().submit(device)?;
     let found = results.read(device)?[3].to_bits();
+    let flags = Tensor::zeros(device, "flags", 2 * RESULTS);
+    let mut rec = Recorder::new(device, &step);
+    layers::find_overflow(&mut rec, &parameter, &flags);
+    rec.finish().submit(device)?;
+    let overflow = flags.read(device)?[RESULTS].to_bits();
+    add("update", "overflow is seen", if overflow == 1 { 0.0 } else { f64::NAN });
     add("update", "NaN is seen", if (clean, found) == (0, 3) { 0.0 } else { f64::NAN });
 
     let (incoming, dx) = (tensor(4, 1024), tensor(5, 1024));
@@ -257,7 +265,7 @@ pub struct Round {
 /// a family each product runs its k-th variant.
 pub fn rounds(device: &Arc<Device>) -> Vec<Round> {
     let mut rounds = Vec::new();
-    for family in device.profile.family.all() {
+    for family in device.profile.families() {
         let device = device.with_family(family);
         for k in 0.. {
             let mut choices = Choices::default();

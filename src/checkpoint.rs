@@ -6,6 +6,7 @@
 use crate::data::Stats;
 use crate::durable;
 use crate::error::{Error, Result};
+use crate::machine::Scale;
 use crate::net::Net;
 use crate::schedule::Plateau;
 use crate::weights::{self, Weights};
@@ -32,6 +33,9 @@ pub struct State {
     pub plateau: Plateau,
     /// The best checkpoint so far.
     pub best: Option<Best>,
+    /// The scale of the loss in the steps to come; `None` in f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<Scale>,
 }
 
 /// A checkpoint that was evaluated.

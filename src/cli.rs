@@ -12,6 +12,7 @@ use crate::alexnet::TABLES;
 use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
+use crate::products::Precision;
 use crate::recipe::Figures;
 use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -328,11 +329,15 @@ pub struct KernelArgs {
     /// Only kernels that compute each product as it is defined, in f32.
     #[arg(long)]
     pub exact: bool,
+    /// Operands of the products: f32, or mixed for f16 with f32 sums and weights and a scaled loss [default: f32].
+    #[arg(long, value_enum)]
+    pub precision: Option<Precision>,
 }
 
 impl KernelArgs {
     fn how<'a>(&'a self, adapters: Option<&'a str>) -> crate::tune::How<'a> {
-        crate::tune::How { cache: self.cache.as_deref(), exact: self.exact, adapters }
+        let precision = self.precision.unwrap_or_default();
+        crate::tune::How { cache: self.cache.as_deref(), exact: self.exact, precision, adapters }
     }
 }
 
@@ -354,6 +359,9 @@ pub struct TuneArgs {
     /// Adapters by index or part of a name.
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+    /// Operands of the products whose variants are measured.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Precision,
     /// Minutes after which it stops; the same command goes on.
     #[arg(long, default_value = "15", value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
     pub budget: f64,
@@ -379,6 +387,9 @@ pub enum BenchCommand {
         /// Images a step, one number or several separated by commas [default: the network's own].
         #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
         batch: Vec<usize>,
+        /// The forward pass alone, as in use.
+        #[arg(long, conflicts_with_all = ["accumulate", "trace"])]
+        forward: bool,
         /// Micro-batches a step.
         #[arg(long, default_value = "1", value_parser = count())]
         accumulate: usize,

@@ -5,7 +5,7 @@ use crate::gpu::{Device, Program, Recorder, Tensor, Upload};
 use crate::layers::{self, Io, Sgd};
 use crate::net::Net;
 use crate::plan::{ColumnPlan, DevicePlan, Phase, Place, Plan, RowPlan};
-use crate::products::Scratch;
+use crate::products::{Precision, Scratch};
 use crate::recipe::{self, Figures};
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,10 +34,10 @@ pub struct StepUniform {
     pub accumulate: u32,
     /// Learning rate ε.
     pub rate: f32,
+    /// The loss's gradient is multiplied by 2 to this power, and the update divides by it.
+    pub scale: u32,
     /// Fills up a multiple of 16 bytes.
-    pub unused_0: u32,
-    /// Fills up a multiple of 16 bytes.
-    pub unused_1: u32,
+    pub unused: u32,
 }
 
 /// A view of an image as `shaders/image/views.wgsl` reads it, field by field.
@@ -167,7 +167,8 @@ pub struct Column {
     /// `[classes, N]` and the sums of a step, in the column that holds the loss.
     pub probabilities: Option<Tensor>,
     /// Σ over the valid images of loss, top-1 and top-5 error; then 1 once a gradient, 2 once a weight is NaN or
-    /// infinite, as bits of an integer.
+    /// infinite, as bits of an integer. In mixed precision four values more a column, the first not 0 where a gradient of
+    /// that column overflowed.
     pub results: Tensor,
     step: wgpu::Buffer,
     arrange: Program,
@@ -176,6 +177,8 @@ pub struct Column {
     forward: Vec<Program>,
     backward: Vec<Program>,
     weights: Vec<Program>,
+    /// Sets this column's flag; empty in f32.
+    find_overflow: Program,
     update: Program,
     cuts: Vec<Cut>,
 }
@@ -235,7 +238,11 @@ impl Column {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let step = device.buffer("step", size_of::<StepUniform>() as u64, usage);
         let parameters = allocate_parameters(net, column, &device);
-        let results = Tensor::zeros(&device, "results", RESULTS);
+        let flags = match device.profile.family.precision() {
+            Precision::F32 => 0,
+            Precision::Mixed => plan.columns.len(),
+        };
+        let results = Tensor::zeros(&device, "results", RESULTS * (1 + flags));
         let recording = Recording {
             net,
             plan,
@@ -313,6 +320,14 @@ impl Column {
             let sgd = Sgd { momentum: update.momentum, rate, decay: update.decay * decay };
             layers::update(&mut rec, sgd, parameter, &results);
         }
+        let mut find = recorder();
+        if flags > 0 {
+            find.copy(&Tensor::zeros(&device, "no flags", RESULTS * flags), &results.slice(RESULTS..results.len));
+            for parameter in parameters.iter().flatten() {
+                layers::find_overflow(&mut find, parameter, &results);
+            }
+        }
+        let find_overflow = find.finish();
         let last = column.rows.last().and_then(Option::as_ref);
         let probabilities = last.map(|row| recording.at(row.y));
         let update = rec.finish();
@@ -328,6 +343,7 @@ impl Column {
             forward,
             backward,
             weights,
+            find_overflow,
             update,
             cuts,
         }
@@ -378,7 +394,21 @@ impl Column {
         self.weights[segment].submit(&self.device)
     }
 
-    /// Updates momenta and weights.
+    /// In mixed precision, looks for gradients that overflowed.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn find_overflow(&self) -> crate::Result<()> {
+        self.find_overflow.submit(&self.device)
+    }
+
+    /// Where this column keeps its own flag of an overflow, and where column `to` keeps this one's; none in f32.
+    pub fn overflow(&self, to: &Column) -> Option<(Tensor, Tensor)> {
+        let flag = RESULTS * (1 + self.index)..RESULTS * (2 + self.index);
+        (self.results.len > RESULTS).then(|| (self.results.slice(flag.clone()), to.results.slice(flag)))
+    }
+
+    /// Updates momenta and weights, unless a gradient of any column overflowed.
     ///
     /// # Errors
     /// The device was lost.
@@ -417,7 +447,7 @@ impl Column {
     }
 }
 
-/// Values of [`Column::results`].
+/// Values of [`Column::results`], flags apart.
 pub const RESULTS: usize = 4;
 
 fn allocate_parameters(net: &Net, column: &ColumnPlan, device: &Device) -> Vec<Vec<Parameter>> {

@@ -7,12 +7,13 @@ mod lrn;
 mod pool;
 mod relu;
 
-use crate::column::Parameter;
+use crate::column::{Parameter, RESULTS};
 use crate::gpu::{Const, Recorder, Tensor};
 use crate::layer::Layer;
 use crate::plan::{Place, RowPlan};
 use crate::products::Scratch;
 use crate::shape::Shape;
+use std::ops::Range;
 
 /// The tensors of one row in one column, under their mathematical names.
 pub struct Io<'a> {
@@ -176,16 +177,33 @@ pub struct Sgd {
     pub decay: f32,
 }
 
-/// Records the update of one parameter (§5).
+/// Ranges of a parameter's values that one binding can span: `half`'s fc6 passes it.
+fn spans(rec: &Recorder, parameter: &Parameter) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (len, most) = (parameter.weight.len, rec.device.profile.max_binding as usize / 4);
+    (0..len).step_by(most).map(move |start| start..len.min(start + most))
+}
+
+/// Records the update of one parameter (§5), which heeds the flags of overflow that `results` has room for.
 pub fn update(rec: &mut Recorder, sgd: Sgd, parameter: &Parameter, results: &Tensor) {
-    let consts = [("MOMENTUM", sgd.momentum.into()), ("RATE", sgd.rate.into()), ("DECAY", sgd.decay.into())];
+    let consts = [
+        ("MOMENTUM", sgd.momentum.into()),
+        ("RATE", sgd.rate.into()),
+        ("DECAY", sgd.decay.into()),
+        ("FLAGS", (results.len / RESULTS - 1).into()),
+    ];
     let Parameter { weight, gradient, momentum } = parameter;
-    // `half`'s fc6 passes a binding.
-    let most = rec.device.profile.max_binding as usize / 4;
-    for start in (0..weight.len).step_by(most) {
-        let range = start..weight.len.min(start + most);
+    for range in spans(rec, parameter) {
         let [w, v, dw] = [weight, momentum, gradient].map(|tensor| tensor.slice(range.clone()));
         let binds = [("dw", (&dw).into()), ("v", (&v).into()), ("w", (&w).into()), ("results", results.into())];
         rec.each("optimizer/sgd", range.len().div_ceil(4), &consts, &binds);
+    }
+}
+
+/// Records the search for overflow in the gradient of one parameter, which sets the column's flag in `results`.
+pub fn find_overflow(rec: &mut Recorder, parameter: &Parameter, results: &Tensor) {
+    for range in spans(rec, parameter) {
+        let dw = parameter.gradient.slice(range.clone());
+        let binds = [("dw", (&dw).into()), ("results", results.into())];
+        rec.each("optimizer/overflow", range.len().div_ceil(4), &[], &binds);
     }
 }

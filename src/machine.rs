@@ -4,6 +4,7 @@
 //! commands are recorded while the adapters compute. `machine/drive.rs` has what happens on each device meanwhile.
 
 mod drive;
+mod scale;
 
 use crate::column::{Column, RESULTS, Shared, StepUniform, Update};
 use crate::data::{Batch, Crops, Pixels, Stats, View};
@@ -11,9 +12,11 @@ use crate::error::{Error, Result};
 use crate::gpu::{Device, HostTime, Mapping, Profile, Staging, Tensor};
 use crate::net::{self, Net};
 use crate::plan::{Phase, Plan};
+use crate::products::Precision;
 use crate::recipe::Figures;
 use crate::trace::{Span, Spans};
 use drive::{Driver, Link};
+pub use scale::Scale;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -57,6 +60,10 @@ pub struct Outcome {
     pub exchange: f64,
     /// Seconds of the host on every device's commands.
     pub host: HostTime,
+    /// What the loss's gradient was multiplied by, a power of two; 1 in f32.
+    pub scale: f64,
+    /// Whether a gradient overflowed in mixed precision, and nothing was updated.
+    pub skipped: bool,
     /// When the last device had ended the step.
     pub ended: Instant,
 }
@@ -69,6 +76,8 @@ struct Pending {
     step: u64,
     rate: f32,
     images: usize,
+    /// Exponent of the loss's scale.
+    scale: u32,
     exchange: f64,
     host: HostTime,
     /// Waits for the end of the step, because only who waits learns when it was.
@@ -77,15 +86,14 @@ struct Pending {
 
 /// What a step left in each column's results, through the mapped buffers that come back with it.
 struct Results {
-    columns: Vec<(Staging, [f32; RESULTS])>,
+    columns: Vec<(Staging, Vec<f32>)>,
     ended: Instant,
 }
 
 /// Waits for the results of a step, one a column.
-fn wait(sent: Vec<(Arc<Device>, Staging, Mapping)>) -> Result<Results> {
-    let read = |(device, staging, mapping): (Arc<Device>, Staging, Mapping)| {
-        let values =
-            staging.take(&device, mapping, size_of::<[f32; RESULTS]>() as u64, bytemuck::pod_read_unaligned)?;
+fn wait(sent: Vec<(Arc<Device>, Staging, Mapping, u64)>) -> Result<Results> {
+    let read = |(device, staging, mapping, bytes): (Arc<Device>, Staging, Mapping, u64)| {
+        let values = staging.take(&device, mapping, bytes, bytemuck::pod_collect_to_vec)?;
         Ok((staging, values))
     };
     let columns = sent.into_iter().map(read).collect::<Result<_>>()?;
@@ -122,6 +130,10 @@ pub struct Machine {
     /// For the results of steps to come, per column.
     ring: Vec<Vec<Staging>>,
     pending: VecDeque<Pending>,
+    /// `None` in f32.
+    scale: Option<Scale>,
+    /// Exponent of the scale of the last step begun.
+    begun: u32,
     spans: Spans,
 }
 
@@ -168,7 +180,22 @@ impl Machine {
             })?;
         }
         let (pending, spans) = (VecDeque::new(), Spans::off());
-        Ok(Self { net: net.clone(), plan, settings, columns, shared, stats: None, links, ring, pending, spans })
+        let mixed = devices[0].profile.family.precision() == Precision::Mixed;
+        let (scale, begun) = (mixed.then(Scale::default), 0);
+        Ok(Self {
+            net: net.clone(),
+            plan,
+            settings,
+            columns,
+            shared,
+            stats: None,
+            links,
+            ring,
+            pending,
+            scale,
+            begun,
+            spans,
+        })
     }
 
     /// The network.
@@ -207,7 +234,24 @@ impl Machine {
     /// # Errors
     /// A device was lost.
     pub fn gradients(&self) -> Result<Vec<Vec<f32>>> {
-        self.get(Which::Gradient)
+        let mut gradients = self.get(Which::Gradient)?;
+        let unscale = 0.5f32.powi(self.begun as i32);
+        gradients.iter_mut().flatten().for_each(|g| *g *= unscale);
+        Ok(gradients)
+    }
+
+    /// The scale of the loss in the steps to come; `None` in f32.
+    pub fn scale(&self) -> Option<Scale> {
+        self.scale
+    }
+
+    /// Goes on with the scale of an earlier machine.
+    ///
+    /// # Panics
+    /// In f32, or between a step's beginning and its end.
+    pub fn set_scale(&mut self, scale: Scale) {
+        assert!(self.scale.is_some() && self.pending.is_empty(), "a scale belongs to mixed precision and whole steps");
+        self.scale = Some(scale);
     }
 
     /// The momenta v, like [`Machine::set_weights`].
@@ -294,6 +338,8 @@ impl Machine {
         let mut phases = self.plan.phases.clone();
         // Every micro-batch but the last leaves the update out.
         let update = phases.pop().filter(|phase| *phase == Phase::Update).expect("a step ends with its update");
+        let scale = self.scale.map_or(0, |scale| scale.exponent(self.pending.len()));
+        self.begun = scale;
         let mut exchange = 0.0;
         self.hold_mean(batch);
         for (i, first) in (0..batch.len()).step_by(self.plan.micro).enumerate() {
@@ -304,6 +350,7 @@ impl Machine {
                 train: 1,
                 accumulate: u32::from(i > 0),
                 rate,
+                scale,
                 ..StepUniform::default()
             };
             if first + self.plan.micro >= batch.len() {
@@ -313,7 +360,7 @@ impl Machine {
         }
         let sent = stagings.into_iter().zip(&self.columns).map(|(staging, column)| {
             let mapping = staging.send(&column.device, &column.results);
-            (Arc::clone(&column.device), staging, mapping)
+            (Arc::clone(&column.device), staging, mapping, column.results.bytes())
         });
         let (sent, after) = (sent.collect(), self.host());
         let results = std::thread::spawn(|| wait(sent));
@@ -321,7 +368,7 @@ impl Machine {
             recording: after.recording - before.recording,
             submitting: after.submitting - before.submitting,
         };
-        self.pending.push_back(Pending { step, rate, images: batch.len(), exchange, host, results });
+        self.pending.push_back(Pending { step, rate, images: batch.len(), scale, exchange, host, results });
         Ok(())
     }
 
@@ -339,11 +386,13 @@ impl Machine {
     /// # Panics
     /// No step was begun.
     pub fn finish(&mut self) -> Result<Outcome> {
-        let Pending { step, rate, images, exchange, host, results } =
+        let Pending { step, rate, images, scale, exchange, host, results } =
             self.pending.pop_front().expect("a step was begun");
         let Results { columns, ended } = results.join().expect("waiting does not panic")?;
         let (stagings, read): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         self.ring.push(stagings);
+        // Every column has every column's flag.
+        let skipped = read[0][RESULTS..].iter().any(|flag| flag.to_bits() != 0);
         let mut sums = [0.0; 3];
         for (column, values) in self.columns.iter().zip(read) {
             if column.probabilities.is_some() {
@@ -351,6 +400,8 @@ impl Machine {
             }
             let found = match values[3].to_bits() {
                 _ if !sums[0].is_finite() => "the loss",
+                // Nothing is left to halve.
+                _ if skipped && scale == 0 => "a gradient",
                 0 => continue,
                 bits if bits & 1 != 0 => "a gradient",
                 _ => "a weight",
@@ -363,8 +414,12 @@ impl Machine {
                 "{found} became NaN or infinite at step {step}, rate {rate:e}; a lower --lr may help"
             )));
         }
+        if let Some(scale) = &mut self.scale {
+            scale.finish(skipped);
+        }
+        let scale = 2f64.powi(scale as i32);
         let [loss, top1_error, top5_error] = sums.map(|sum| f64::from(sum) / images as f64);
-        Ok(Outcome { loss, top1_error, top5_error, exchange, host, ended })
+        Ok(Outcome { loss, top1_error, top5_error, exchange, host, scale, skipped, ended })
     }
 
     /// One step, as [`Machine::step`], and what ran when during it. Adapters without timestamps have no row.

@@ -29,9 +29,19 @@ pub struct StepLine {
     pub data_wait: f64,
     /// Seconds the host spent carrying data between devices, most of it while they computed.
     pub exchange: f64,
+    /// What the loss's gradient was multiplied by in mixed precision, a power of two; 1 in f32.
+    #[serde(default = "one")]
+    pub scale: f64,
+    /// Steps so far that a gradient's overflow in mixed precision made skip, this one among them.
+    #[serde(default)]
+    pub skipped: u64,
     /// Seconds the host spent recording the step's commands.
     #[serde(default)]
     pub host: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// One evaluation on the validation images, after the update of its step.

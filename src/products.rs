@@ -8,14 +8,16 @@
 mod family;
 mod lanes;
 mod portable;
+mod wide;
 mod winograd;
 
 use crate::gpu::{Const, Device, Profile, Recorder, Tensor, Texture};
 use crate::layer::Layer;
 use crate::shape::Shape;
 use std::fmt;
+use wide::Wide;
 
-pub use family::{Choices, Family, Kind, Product, Variant};
+pub use family::{Choices, Family, Kind, Precision, Product, Variant};
 pub use lanes::Form;
 pub use portable::{TILES, Tile};
 
@@ -181,6 +183,7 @@ impl Scratch {
 pub fn needs(profile: &Profile, window: &Window) -> Needs {
     let of = |product| match profile.variant(product, window) {
         Variant::Portable(tile) => portable::needs(profile, tile, product, window),
+        Variant::Wide(tile, _) => wide::needs(profile, tile, product, window),
         Variant::Lanes(form) => lanes::needs(form, product, window),
         Variant::Winograd(form, tile) => winograd::needs(form, tile, product, window),
     };
@@ -191,6 +194,7 @@ pub fn needs(profile: &Profile, window: &Window) -> Needs {
 pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tensor, w: &Tensor, b: &Tensor, y: &Tensor) {
     match rec.device.profile.variant(Product::Forward, window) {
         Variant::Portable(tile) => portable::forward(rec, tile, window, x, w, b, y),
+        Variant::Wide(tile, precision) => Wide { rec, tile, precision, scratch, window }.forward(x, w, b, y),
         Variant::Lanes(form) => lanes::forward(rec, form, scratch, window, x, w, b, y),
         Variant::Winograd(form, tile) => winograd::forward(rec, form, tile, scratch, window, x, w, b, y),
     }
@@ -200,6 +204,7 @@ pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tenso
 pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, w: &Tensor, dx: &Tensor) {
     match rec.device.profile.variant(Product::BackwardData, window) {
         Variant::Portable(tile) => portable::backward_data(rec, tile, scratch, window, dy, w, dx),
+        Variant::Wide(tile, precision) => Wide { rec, tile, precision, scratch, window }.backward_data(dy, w, dx),
         Variant::Lanes(form) => lanes::backward_data(rec, form, scratch, window, dy, w, dx),
         Variant::Winograd(form, tile) => winograd::backward_data(rec, form, tile, scratch, window, dy, w, dx),
     }
@@ -209,6 +214,7 @@ pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy:
 pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
     match rec.device.profile.variant(Product::BackwardWeight, window) {
         Variant::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
+        Variant::Wide(tile, precision) => Wide { rec, tile, precision, scratch, window }.backward_weight(dy, x, dw),
         Variant::Lanes(form) => lanes::backward_weight(rec, form, scratch, window, dy, x, dw),
         Variant::Winograd(form, tile) => winograd::backward_weight(rec, form, tile, scratch, window, dy, x, dw),
     }

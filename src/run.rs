@@ -145,6 +145,7 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
         seed: 0,
         batch: defaults.batch,
         accumulate: 1,
+        precision: crate::products::Precision::F32,
         epochs: Some(defaults.epochs),
         steps: 100,
         lr: defaults.lr,

@@ -182,7 +182,8 @@ impl Solo {
         rec.finish()
     }
 
-    /// What runs beside the layers: the arrangement of the batch, the exchange's addition and the update.
+    /// What runs beside the layers: the arrangement of the batch, the exchange's addition, the update and the search for
+    /// overflow.
     pub fn beside(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
         layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
@@ -192,8 +193,10 @@ impl Solo {
             layers::views(&mut rec, &crops, self.batch, &self.dx);
         }
         layers::add(&mut rec, &self.dx, &self.x);
+        let flags = Tensor::zeros(&self.device, "flags", 2 * RESULTS);
         for parameter in &self.parameters {
             layers::update(&mut rec, Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 }, parameter, &self.totals);
+            layers::find_overflow(&mut rec, parameter, &flags);
         }
         rec.finish()
     }

@@ -85,6 +85,9 @@ impl Trainer {
                 let checkpoint = checkpoint::load(&folder, machine.net())?;
                 machine.set_weights(&checkpoint.weights)?;
                 machine.set_momenta(&checkpoint.momenta)?;
+                if let Some(scale) = checkpoint.state.scale.filter(|_| machine.scale().is_some()) {
+                    machine.set_scale(scale);
+                }
                 checkpoint.state
             }
             None => {
@@ -209,9 +212,15 @@ impl Trainer {
             seconds,
             data_wait: wait.as_secs_f64(),
             exchange: outcome.exchange,
+            scale: outcome.scale,
+            skipped: self.machine.scale().map_or(0, |scale| scale.skipped),
             host: outcome.host.recording,
         };
+        if outcome.skipped {
+            progress.note(&format!("step {step}: a gradient overflowed at loss scale {}; skipped", outcome.scale));
+        }
         self.state.step = step;
+        self.state.scale = self.machine.scale();
         self.metrics.push(&Line::Step(line))?;
         progress.step(&line, self.run.config.steps);
         Ok(())

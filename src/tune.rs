@@ -13,12 +13,12 @@ pub use cache::{Cache, Measured, Trial, folder};
 pub use trial::Event;
 
 use crate::cases::Case;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::layer::Layer;
 use crate::net::Net;
 use crate::plan::Plan;
-use crate::products::{Choices, Product, Window};
+use crate::products::{Choices, Precision, Product, Window};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -109,6 +109,8 @@ pub struct How<'a> {
     pub cache: Option<&'a Path>,
     /// `--exact`: only variants that compute the products as they are defined, in f32.
     pub exact: bool,
+    /// `--precision`.
+    pub precision: Precision,
     /// `--adapters`.
     pub adapters: Option<&'a str>,
 }
@@ -119,15 +121,18 @@ fn command(net: &Net, images: usize, accumulate: usize, how: How) -> String {
     if accumulate > 1 {
         text += &format!(" --accumulate {accumulate}");
     }
+    if how.precision == Precision::Mixed {
+        text += " --precision mixed";
+    }
     text += &how.adapters.map_or_else(String::new, |list| format!(" --adapters {list}"));
     text + &how.cache.map_or_else(String::new, |dir| format!(" --cache {}", dir.display()))
 }
 
-/// The devices with the variants that were measured to be fastest on each; the shipped defaults where nothing was. Says
+/// The devices in their precision, with the variants that were measured to be fastest on each; the shipped defaults where nothing was. Says
 /// what it passes over, and how to measure what is missing for a step of `images` images.
 ///
 /// # Errors
-/// Those of [`Plan::new`].
+/// Those of [`Plan::new`]; an adapter without f16 where mixed precision is asked for, or exact kernels in it.
 pub fn apply(
     net: &Net,
     devices: &[Arc<Device>],
@@ -136,6 +141,10 @@ pub fn apply(
     how: How,
     mut note: impl FnMut(&str),
 ) -> Result<Vec<Arc<Device>>> {
+    if how.exact && how.precision == Precision::Mixed {
+        let why = "--exact allows only f32 throughout, --precision mixed rounds operands to f16; leave one of them out";
+        return Err(Error::Usage(why.to_owned()));
+    }
     let folder = folder(how.cache).ok();
     let mut said = Vec::new();
     let mut say = |text: String| {
@@ -146,6 +155,7 @@ pub fn apply(
     };
     let mut tuned = Vec::with_capacity(devices.len());
     for device in devices {
+        let device = &device.with_precision(how.precision)?;
         let mut choices = Choices { exact: how.exact, ..Choices::default() };
         if let Some(folder) = &folder {
             let (cache, passed_over) = Cache::open(folder, device);

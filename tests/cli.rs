@@ -547,6 +547,9 @@ fn speed_is_measured() {
     fs::write(folder.join("before.json"), two).unwrap();
     let step = ["bench", "step", "--net", "tiny", "--batch", "8", "--steps", "1", "--json", "--compare", "before.json"];
     assert!(json(&step)["speedup"].as_f64().unwrap() > 0.0);
+    let forward = json(&["bench", "step", "--net", "tiny", "--batch", "8", "--steps", "1", "--forward", "--json"]);
+    assert!(forward["pass"] == "forward" && forward["recording"].is_null(), "{forward}");
+    assert!(forward["images_per_second"].as_f64().unwrap() > 0.0, "{forward}");
     fs::write(folder.join("not.json"), "{\"net\": 1}\nbatch\n").unwrap();
     fails(folder, &["bench", "step", "--compare", "not.json"], 2, &["--compare not.json", "line 2"]);
     fails(folder, &["bench", "step", "--compare", "none.json"], 1, &["none.json"]);

@@ -321,6 +321,8 @@ fn step_line(step: u64) -> Line {
         seconds: 0.32,
         data_wait: 0.0,
         exchange: 0.01,
+        scale: 1.0,
+        skipped: 0,
         host: 0.001,
     })
 }
@@ -339,7 +341,8 @@ fn metrics_are_the_lines_the_format_states() {
     let text = fs::read_to_string(&path).unwrap();
     let expected = concat!(
         r#"{"step":1,"epoch":1,"loss":2.302585092994143,"top1_error":0.9,"top5_error":0.5,"lr":0.01,"#,
-        r#""images_per_second":100.0,"seconds":0.32,"data_wait":0.0,"exchange":0.01,"host":0.001}"#,
+        r#""images_per_second":100.0,"seconds":0.32,"data_wait":0.0,"exchange":0.01,"scale":1.0,"skipped":0,"#,
+        r#""host":0.001}"#,
         "\n",
         r#"{"step":1,"epoch":1,"split":"val","loss":2.0,"top1_error":0.8,"top5_error":0.25}"#,
         "\n"

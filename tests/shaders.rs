@@ -102,6 +102,6 @@ fn the_step_has_one_layout() {
             vec![$((stringify!($field).to_owned(), std::mem::offset_of!(StepUniform, $field))),*]
         };
     }
-    let expected = offsets!(seed_low seed_high step column valid first total train accumulate rate unused_0 unused_1);
+    let expected = offsets!(seed_low seed_high step column valid first total train accumulate rate scale unused);
     assert_eq!(fields, expected);
 }

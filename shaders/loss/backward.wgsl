@@ -1,4 +1,4 @@
-// dx = (y - [c = label]) / images of the whole batch: the gradient of the mean log-loss. Zero for padding.
+// dx = (y - [c = label]) / images of the whole batch: the gradient of the mean log-loss, scaled. Zero for padding.
 
 #import each
 #import step
@@ -13,5 +13,5 @@ fn each(i: u32) {
         dx[i] = 0.0;
         return;
     }
-    dx[i] = (y[i] - select(0.0, 1.0, i / N == labels[n])) / f32(step.total);
+    dx[i] = (y[i] - select(0.0, 1.0, i / N == labels[n])) / f32(step.total) * power_of_two(i32(step.scale));
 }

@@ -10,8 +10,13 @@ struct Step {
     train: u32,         // 1 in training, 0 in use
     accumulate: u32,    // 1: gradients and sums are added to what is there
     rate: f32,          // learning rate ε
-    unused_0: u32,
-    unused_1: u32,
+    scale: u32,         // the loss's gradient is multiplied by 2 to this power, and the update divides by it
+    unused: u32,
 }
 
 @group(0) @binding(7) var<uniform> step: Step;
+
+// Exactly 2^exponent.
+fn power_of_two(exponent: i32) -> f32 {
+    return bitcast<f32>(u32(exponent + 127) << 23u);
+}

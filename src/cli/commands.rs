@@ -11,6 +11,7 @@ use crate::gpu::Profile;
 use crate::machine::{Machine, Settings};
 use crate::net::{Net, Table};
 use crate::predict::{self, Prediction};
+use crate::products::Precision;
 use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
@@ -103,6 +104,9 @@ fn load(
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
     let kernels = how.kernels.how(how.adapters.as_deref());
+    if kernels.precision == Precision::Mixed {
+        eprintln!("precision: {}", kernels.precision);
+    }
     let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
@@ -302,6 +306,7 @@ fn measure(command: BenchCommand) -> Result<()> {
         BenchCommand::Step {
             net: nets,
             batch: batches,
+            forward,
             accumulate,
             steps,
             adapters,
@@ -322,7 +327,11 @@ fn measure(command: BenchCommand) -> Result<()> {
                 let own = [recipe::defaults(table).batch];
                 for &images in if batches.is_empty() { &own[..] } else { &batches } {
                     let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
-                    let (step, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+                    let (step, spans) = if forward {
+                        (bench::forward(&net, &devices, images, steps)?, Vec::new())
+                    } else {
+                        bench::step(&net, &devices, images, accumulate, steps, file.is_some())?
+                    };
                     report.line(&step)?;
                     if let Some(file) = &file {
                         trace::write(&spans, file)?;

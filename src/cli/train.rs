@@ -216,7 +216,9 @@ fn choose(
     progress: &Progress,
 ) -> Result<Vec<Arc<Device>>> {
     let net = config.network()?;
-    let how = How { exact: config.exact, ..kernels.how(adapters) };
+    let how = How { exact: config.exact, precision: config.precision, ..kernels.how(adapters) };
+    let devices = &devices.iter().map(|d| d.with_precision(config.precision)).collect::<Result<Vec<_>, _>>()?[..];
+    progress.note(&format!("precision: {}", config.precision));
     let (batch, accumulate) = (config.batch, config.accumulate);
     let recorded = |device: &Arc<Device>| {
         let variants = config.kernels.get(&device.describe())?.clone();
@@ -267,6 +269,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         seed: args.seed.unwrap_or(0),
         batch,
         accumulate,
+        precision: args.kernels.precision.unwrap_or_default(),
         epochs,
         steps: args.steps.or(epochs.map(|e| run::steps_of(e, count, batch, order))).unwrap_or(pass),
         lr: args.lr.unwrap_or(defaults.lr),
@@ -357,6 +360,7 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--augment", args.augment.as_ref().map(word), word(&config.augment)),
         ("--order", args.order.as_ref().map(word), word(&config.order)),
         ("--exif", args.exif.as_ref().map(word), word(&config.exif)),
+        ("--precision", args.kernels.precision.as_ref().map(word), word(&config.precision)),
         ("--recipe", args.recipe.as_ref().map(word), word(&config.recipe)),
     ];
     if args.kernels.exact && !config.exact {

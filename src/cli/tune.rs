@@ -20,7 +20,9 @@ pub(super) fn run(args: &TuneArgs) -> Result<ExitCode> {
     let net = of_default_classes(args.net, args.classes)?;
     let images = args.batch.unwrap_or(recipe::defaults(args.net).batch);
     let folder = tune::folder(args.cache.as_deref())?;
-    let mut devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let mut devices =
+        devices.iter().map(|device| device.with_precision(args.precision)).collect::<Result<Vec<_>, _>>()?;
     let profiles: Vec<_> = devices.iter().map(|device| &device.profile).collect();
     let batch = Plan::new(&net, &profiles, images, args.accumulate)?.batch;
     devices.dedup_by_key(|device| device.describe());

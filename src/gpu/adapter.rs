@@ -3,7 +3,7 @@
 use super::kernel::Pipelines;
 use super::{Account, Timeline};
 use crate::error::{Error, Result};
-use crate::products::{Choices, Family, Product, Variant, Window};
+use crate::products::{Choices, Family, Precision, Product, Variant, Window};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -250,6 +250,8 @@ pub struct Profile {
     pub alignment: u64,
     /// Most workgroups along one dimension.
     pub max_groups: u32,
+    /// Whether its shaders have f16.
+    pub half: bool,
     /// Whether a submission's length is capped by measured time (software adapters, Windows).
     pub capped: bool,
 }
@@ -258,7 +260,7 @@ impl Profile {
     /// An adapter that offers what every WebGPU adapter does and nothing more.
     pub fn webgpu() -> Self {
         let limits = wgpu::Limits::default();
-        Self::new(Family::PORTABLE, &limits, false)
+        Self::new(Family::PORTABLE, &limits, false, false)
     }
 
     /// The variant in which `product` of `window` runs.
@@ -266,7 +268,14 @@ impl Profile {
         self.choices.variant(self.family, product, window)
     }
 
-    fn new(family: Family, limits: &wgpu::Limits, capped: bool) -> Self {
+    /// Every family it can run, the most general first.
+    pub fn families(&self) -> Vec<Family> {
+        let mut families = self.family.all();
+        families.extend(Some(self.family.mixed()).filter(|mixed| self.half && *mixed != self.family));
+        families
+    }
+
+    fn new(family: Family, limits: &wgpu::Limits, half: bool, capped: bool) -> Self {
         let (workgroup, per_thread) = family.spread();
         Self {
             family,
@@ -277,6 +286,7 @@ impl Profile {
             max_buffer: limits.max_buffer_size,
             alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
             max_groups: limits.max_compute_workgroups_per_dimension,
+            half,
             capped,
         }
     }
@@ -311,7 +321,7 @@ enum Fault {
 impl Device {
     fn open(row: &AdapterRow, limits: wgpu::Limits, choice: String) -> Result<Arc<Self>> {
         let wanted = Features::SUBGROUP | Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
-        let features = row.features & (wanted | Features::TIMESTAMP_QUERY);
+        let features = row.features & (wanted | Features::SHADER_F16 | Features::TIMESTAMP_QUERY);
         let request = row.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("alexnet"),
             required_features: features,
@@ -341,7 +351,12 @@ impl Device {
                 seen.lock().expect("no holder panics").get_or_insert(Fault::Lost(message));
             }
         });
-        let profile = Profile::new(Family::of(row, features), &raw.limits(), row.capped());
+        let profile = Profile::new(
+            Family::of(row, features),
+            &raw.limits(),
+            features.contains(Features::SHADER_F16),
+            row.capped(),
+        );
         Ok(Arc::new(Self {
             raw,
             queue,
@@ -359,6 +374,24 @@ impl Device {
     pub fn with_family(&self, family: Family) -> Arc<Self> {
         let (workgroup, per_thread) = family.spread();
         self.with_profile(Profile { family, workgroup, per_thread, ..self.profile.clone() })
+    }
+
+    /// This device, as it was opened, with the kernels of `precision`.
+    ///
+    /// # Errors
+    /// The adapter has no f16.
+    pub fn with_precision(self: &Arc<Self>, precision: Precision) -> Result<Arc<Self>> {
+        if precision == Precision::F32 {
+            return Ok(Arc::clone(self));
+        }
+        if self.profile.half {
+            return Ok(self.with_family(self.profile.family.mixed()));
+        }
+        Err(Error::Adapter {
+            why: format!("--precision mixed: {} has no f16 in shaders (SHADER_F16)", self.describe()),
+            found: "Leave --precision out, or name another adapter with --adapters; `alexnet adapters` says which have f16."
+                .to_owned(),
+        })
     }
 
     /// The same device with these variants of the products.

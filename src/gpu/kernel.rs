@@ -21,16 +21,18 @@ shaders! {
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
     "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose" "lanes/product" "lanes/product_weight"
+    "wide/forward" "wide/backward_data" "wide/backward_weight"
     "winograd/input" "winograd/output" "winograd/weight" "winograd/output_adjoint" "winograd/weight_adjoint" "winograd/transpose"
     "relu/forward" "relu/backward" "relu/backward_bias"
     "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"
     "pool/forward" "pool/backward"
     "dropout/apply"
     "loss/forward" "loss/sum" "loss/backward"
-    "optimizer/sgd"
+    "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
     "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/relu" "shared/step"
+    "shared/wide"
 }
 
 /// A constant put in front of a kernel.
@@ -40,6 +42,8 @@ pub enum Const {
     U(usize),
     /// `f32`
     F(f32),
+    /// `alias NAME = f16`, or f32: the type of operands.
+    Half(bool),
     /// `fn NAME(place: Place)`: M X Mᵀ for a fixed matrix M, where the kernel says what a `Place` is and supplies
     /// `load(place, row, column)` for X and `store(place, row, column, value)` for the result. Written out: drivers
     /// neither fold an array of constants into the code nor unroll loops as long as these.
@@ -130,10 +134,15 @@ fn write_product(text: &mut String, rows: &[&[f32]]) -> std::fmt::Result {
 /// On a name that is not in [`SHADERS`].
 pub fn assemble(name: &str, consts: &[(&str, Const)]) -> String {
     let mut text = String::new();
+    // A directive comes before everything else.
+    if consts.iter().any(|(_, value)| *value == Const::Half(true)) {
+        text.push_str("enable f16;\n");
+    }
     for (name, value) in consts {
         match value {
             Const::U(v) => writeln!(text, "const {name} = {v}u;"),
             Const::F(v) => writeln!(text, "const {name} = f32({v:?});"),
+            Const::Half(half) => writeln!(text, "alias {name} = {};", if *half { "f16" } else { "f32" }),
             Const::Transform { columns, values } => write_transform(&mut text, name, *columns, values),
         }
         .expect("writing to a string");

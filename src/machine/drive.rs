@@ -216,7 +216,13 @@ impl Driver<'_> {
                 self.receive(|from, to| from.scatter(*before, to))?;
                 self.own().try_for_each(|column| column.add(*before))
             }
-            Phase::Update => self.own().try_for_each(Column::update),
+            Phase::Update => {
+                // A step is skipped in every column or in none.
+                self.own().try_for_each(Column::find_overflow)?;
+                self.send(Column::overflow)?;
+                self.receive(Column::overflow)?;
+                self.own().try_for_each(Column::update)
+            }
         }
     }
 

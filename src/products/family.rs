@@ -1,6 +1,6 @@
 //! Which variants of a product there are, which an adapter can run, and which of them runs.
 
-use super::{Form, TILES, Tile, Window, lanes, winograd};
+use super::{Form, TILES, Tile, Window, lanes, wide, winograd};
 use crate::check;
 use crate::gpu::AdapterRow;
 use std::collections::BTreeMap;
@@ -33,11 +33,33 @@ impl fmt::Display for Product {
     }
 }
 
+/// What the operands of the products are rounded to. Sums, activations, weights and gradients are f32 in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Nothing: f32 throughout.
+    #[default]
+    F32,
+    /// f16 operands, on adapters that have it; the loss is scaled in training.
+    Mixed,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::Mixed => "mixed",
+        })
+    }
+}
+
 /// One form of kernels that computes a product. Its text is its name in caches and run folders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Variant {
     /// Workgroup memory and register tiles: runs on every adapter.
     Portable(Tile),
+    /// Workgroup memory twice and vec4s: GPUs with memory of their own, and f16 operands everywhere.
+    Wide(Tile, Precision),
     /// One subgroup a workgroup, lanes along images, textures read: CPU adapters.
     Lanes(Form),
     /// Minimal filtering over the products of lanes: stride 1.
@@ -48,17 +70,24 @@ impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Portable(tile) => write!(f, "portable {tile}"),
+            Self::Wide(tile, Precision::F32) => write!(f, "wide {tile}"),
+            Self::Wide(tile, Precision::Mixed) => write!(f, "wide f16 {tile}"),
             Self::Lanes(form) => write!(f, "lanes {form}"),
             Self::Winograd(form, tile) => write!(f, "winograd {tile} lanes {form}"),
         }
     }
 }
 
+/// Largest normalised mean squared error of f16 operands. An operand of 11 bits is off by 2⁻¹³ of itself on average, which
+/// makes 1e-7 where nothing cancels.
+const HALF_LIMIT: f64 = 4e-7;
+
 impl Variant {
     /// The largest normalised mean squared error beside the f64 reference that is this variant's own rounding.
     pub fn tolerance(&self) -> f64 {
         match self {
-            Self::Portable(_) | Self::Lanes(_) => check::LIMIT,
+            Self::Portable(_) | Self::Wide(_, Precision::F32) | Self::Lanes(_) => check::LIMIT,
+            Self::Wide(_, Precision::Mixed) => HALF_LIMIT,
             Self::Winograd(_, tile) => tile.tolerance(),
         }
     }
@@ -66,15 +95,15 @@ impl Variant {
     /// Whether it computes the product as it is defined, in f32: all that `--exact` allows.
     pub fn is_exact(&self) -> bool {
         match self {
-            Self::Portable(_) | Self::Lanes(_) => true,
-            Self::Winograd(..) => false,
+            Self::Portable(_) | Self::Wide(_, Precision::F32) | Self::Lanes(_) => true,
+            Self::Wide(_, Precision::Mixed) | Self::Winograd(..) => false,
         }
     }
 
     /// Multiply-adds it executes in its product kernel for `window`.
     pub fn multiply_adds(&self, window: &Window) -> usize {
         match self {
-            Self::Portable(_) | Self::Lanes(_) => window.multiply_adds(),
+            Self::Portable(_) | Self::Wide(..) | Self::Lanes(_) => window.multiply_adds(),
             Self::Winograd(_, tile) => tile.multiply_adds(window),
         }
     }
@@ -96,6 +125,8 @@ pub enum Kind {
 pub enum Family {
     /// What runs on every adapter.
     Portable(Kind),
+    /// f16 operands on an adapter of this kind: `--precision mixed`.
+    Mixed(Kind),
     /// CPU adapters with subgroups and readable float textures.
     Lanes {
         /// Lanes of a subgroup.
@@ -107,6 +138,7 @@ impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Portable(_) => write!(f, "portable"),
+            Self::Mixed(_) => write!(f, "mixed"),
             Self::Lanes { lanes } => write!(f, "lanes {lanes}"),
         }
     }
@@ -134,21 +166,40 @@ impl Family {
     /// This family and those that run on every adapter it runs on, the most general first.
     pub fn all(self) -> Vec<Self> {
         match self {
-            Self::Portable(_) => vec![self],
+            Self::Portable(_) | Self::Mixed(_) => vec![self],
             Self::Lanes { .. } => vec![Self::Portable(Kind::Cpu), self],
         }
     }
 
+    /// The family for mixed precision on an adapter of this one.
+    pub fn mixed(self) -> Self {
+        match self {
+            Self::Portable(kind) | Self::Mixed(kind) => Self::Mixed(kind),
+            Self::Lanes { .. } => Self::Mixed(Kind::Cpu),
+        }
+    }
+
+    /// What its variants round operands to.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::Portable(_) | Self::Lanes { .. } => Precision::F32,
+            Self::Mixed(_) => Precision::Mixed,
+        }
+    }
+
     /// The variants of `product` that were made for this family and fit `window`, the shipped default first.
-    pub fn variants(&self, _product: Product, window: &Window) -> Vec<Variant> {
+    pub fn variants(&self, product: Product, window: &Window) -> Vec<Variant> {
+        let wide = |precision| wide::tiles(product, window).into_iter().map(move |tile| Variant::Wide(tile, precision));
         match *self {
             Self::Portable(kind) => {
-                let mut tiles = TILES;
+                let mut variants = TILES.map(Variant::Portable).to_vec();
+                variants.extend(wide(Precision::F32));
                 if kind == Kind::Discrete {
-                    tiles.swap(0, 1);
+                    variants.rotate_left(TILES.len());
                 }
-                tiles.map(Variant::Portable).to_vec()
+                variants
             }
+            Self::Mixed(_) => wide(Precision::Mixed).collect(),
             Self::Lanes { lanes } => {
                 let [form, other] = lanes::MAPS.map(|maps| Form { lanes, maps });
                 let mut variants = vec![Variant::Lanes(form), Variant::Lanes(other)];
@@ -168,14 +219,14 @@ impl Family {
         match self {
             // On a CPU a thread of a workgroup is a lane, and few fat workgroups cost least.
             Self::Lanes { lanes } => (*lanes as u32, 64),
-            Self::Portable(_) => (64, 4),
+            Self::Portable(_) | Self::Mixed(_) => (64, 4),
         }
     }
 
     /// The batch on the device is a multiple of this many images.
     pub fn images(&self) -> usize {
         match self {
-            Self::Portable(_) => 4,
+            Self::Portable(_) | Self::Mixed(_) => 4,
             Self::Lanes { lanes } => 4 * lanes,
         }
     }

@@ -19,7 +19,7 @@ pub struct Tile {
     pub tk: u32,
 }
 
-const fn tile(tm: u32, tn: u32, wm: u32, wn: u32, tk: u32) -> Tile {
+pub(super) const fn tile(tm: u32, tn: u32, wm: u32, wn: u32, tk: u32) -> Tile {
     Tile { tm, tn, wm, wn, tk }
 }
 
@@ -30,12 +30,9 @@ pub const TILES: [Tile; 4] = [tile(4, 4, 8, 8, 8), tile(8, 8, 16, 16, 8), tile(4
 const WORKGROUPS: usize = 512;
 
 impl Tile {
-    fn bm(self) -> usize {
-        (self.tm * self.wm) as usize
-    }
-
-    fn bn(self) -> usize {
-        (self.tn * self.wn) as usize
+    /// Workgroups of an m × n product.
+    pub(super) fn count(self, m: usize, n: usize) -> usize {
+        m.div_ceil((self.tm * self.wm) as usize) * n.div_ceil((self.tn * self.wn) as usize)
     }
 }
 
@@ -46,10 +43,9 @@ impl fmt::Display for Tile {
 }
 
 /// Depth of a slice where Σ over `k` for an m × n product is split: few output tiles and a long sum.
-fn slice(tile: Tile, m: usize, n: usize, k: usize, most: usize) -> usize {
-    let tiles = m.div_ceil(tile.bm()) * n.div_ceil(tile.bn());
+pub(super) fn slice(tile: Tile, m: usize, n: usize, k: usize, most: usize) -> usize {
     let depth = tile.tk as usize;
-    let slices = WORKGROUPS.div_ceil(tiles).min(k.div_ceil(16 * depth)).min(most).max(1);
+    let slices = WORKGROUPS.div_ceil(tile.count(m, n)).min(k.div_ceil(16 * depth)).min(most).max(1);
     k.div_ceil(slices).next_multiple_of(depth)
 }
 
@@ -67,27 +63,37 @@ pub(super) fn needs(profile: &Profile, tile: Tile, product: Product, window: &Wi
     Needs { partial, ..Needs::default() }
 }
 
+/// The constants of a GEMM kernel over `window` in `tile`.
+pub(super) fn consts(tile: Tile, window: &Window, k_slice: usize) -> Vec<(&'static str, Const)> {
+    let mut consts = window.consts();
+    consts.extend([("BATCH", Const::from(window.batch)), ("K_SLICE", k_slice.into())]);
+    let Tile { tm, tn, wm, wn, tk } = tile;
+    consts.extend([("TM", tm), ("TN", tn), ("WM", wm), ("WN", wn), ("TK", tk)].map(|(n, v)| (n, Const::from(v))));
+    consts
+}
+
+/// Workgroups of an m × n product whose sum over `k` is cut into slices of `k_slice`.
+pub(super) fn groups(profile: &Profile, tile: Tile, [m, n, k]: [usize; 3], k_slice: usize) -> [u32; 3] {
+    let [x, y, _] = grid(tile.count(m, n) as u32, profile.max_groups);
+    [x, y, k.div_ceil(k_slice) as u32]
+}
+
 fn gemm(
     rec: &mut Recorder,
     name: &'static str,
     tile: Tile,
     window: &Window,
-    [m, n, k]: [usize; 3],
+    size: [usize; 3],
     k_slice: usize,
     binds: &[(&str, &Tensor)],
 ) {
-    let mut consts = window.consts();
-    consts.extend([("BATCH", Const::from(window.batch)), ("K_SLICE", k_slice.into())]);
-    let Tile { tm, tn, wm, wn, tk } = tile;
-    consts.extend([("TM", tm), ("TN", tn), ("WM", wm), ("WN", wn), ("TK", tk)].map(|(n, v)| (n, Const::from(v))));
-    let tiles = m.div_ceil(tile.bm()) * n.div_ceil(tile.bn());
-    let [x, y, _] = grid(tiles as u32, rec.device.profile.max_groups);
     let binds: Vec<_> = binds.iter().map(|&(name, tensor)| (name, tensor.into())).collect();
-    rec.dispatch(name, &consts, &binds, [x, y, k.div_ceil(k_slice) as u32]);
+    let groups = groups(&rec.device.profile, tile, size, k_slice);
+    rec.dispatch(name, &consts(tile, window, k_slice), &binds, groups);
 }
 
 /// The window with only some of its output maps.
-fn with_maps(window: &Window, maps: usize) -> Window {
+pub(super) fn with_maps(window: &Window, maps: usize) -> Window {
     let mut part = *window;
     part.y.c = maps;
     part
@@ -164,7 +170,15 @@ pub(super) fn backward_weight(
     }
 }
 
-fn sum_slices(rec: &mut Recorder, scratch: &Scratch, len: usize, slices: usize, accumulates: bool, sum: &Tensor) {
+/// Adds the first `slices` partial sums of `len` values, in order.
+pub(super) fn sum_slices(
+    rec: &mut Recorder,
+    scratch: &Scratch,
+    len: usize,
+    slices: usize,
+    accumulates: bool,
+    sum: &Tensor,
+) {
     let partial = scratch.partial.slice(0..slices * len);
     let consts = [("SLICES", slices.into()), ("ACCUMULATES", usize::from(accumulates).into())];
     rec.each("conv/sum_slices", len, &consts, &[("partial", (&partial).into()), ("sum", sum.into())]);

@@ -3,6 +3,7 @@
 use super::Config;
 use crate::data::{Augment, Mean, Order};
 use crate::metrics::EvaluationLine;
+use crate::products::Precision;
 use crate::recipe::{Figures, PAPER};
 use crate::schedule::Schedule;
 use std::fmt::Write;
@@ -97,6 +98,7 @@ fn command(config: &Config) -> String {
         ("dropout", value(&config.dropout)),
         ("schedule", value(&config.schedule)),
         ("seed", value(&config.seed)),
+        ("precision", super::word(&config.precision)),
         ("recipe", super::word(&config.recipe)),
         ("augment", super::word(&config.augment)),
         ("order", super::word(&config.order)),
@@ -176,8 +178,14 @@ fn number_differences(config: &Config) -> Vec<String> {
         ("Weight decay", config.decay, PAPER.decay),
         ("Dropout", config.dropout, PAPER.dropout),
     ];
+    let mixed = (config.precision == Precision::Mixed).then(|| {
+        "Precision: operands of the convolutions and fully connected layers rounded to f16 and the loss scaled, where the \
+         paper has f32."
+            .to_owned()
+    });
     let differs = numbers.into_iter().filter(|(_, own, paper)| own != paper);
     let mut list: Vec<_> = differs.map(|(what, own, paper)| format!("{what}: {own}, the paper's {paper}.")).collect();
+    list.extend(mixed);
     match config.epochs {
         Some(epochs) if epochs == PAPER.epochs => {}
         Some(epochs) => list.push(format!("Length: {epochs} passes, the paper's roughly {}.", PAPER.epochs)),

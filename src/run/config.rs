@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::machine;
 use crate::net::{Net, Table};
+use crate::products::Precision;
 use crate::recipe::Figures;
 use crate::schedule::Schedule;
 use std::collections::BTreeMap;
@@ -27,6 +28,9 @@ pub struct Config {
     pub batch: usize,
     /// Micro-batches a step.
     pub accumulate: usize,
+    /// Of the products' operands.
+    #[serde(default)]
+    pub precision: Precision,
     /// Passes over the training set; absent where the run is measured in steps.
     pub epochs: Option<u64>,
     /// Steps of the whole run.

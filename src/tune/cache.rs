@@ -4,7 +4,7 @@ use super::Task;
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::gpu::{Device, SHADERS};
-use crate::products::{Choices, Product, Window};
+use crate::products::{Choices, Precision, Product, Window};
 use crate::random;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -110,7 +110,7 @@ pub struct Cache {
 impl Cache {
     /// What `folder` holds for `device`; where that cannot be used, an empty cache and a line that says why.
     pub fn open(folder: &Path, device: &Device) -> (Self, Option<String>) {
-        let path = folder.join(file_name(&device.describe()));
+        let path = folder.join(file_name(device));
         let mut cache = Self { path, file: File::of(device) };
         let text = match fs::read_to_string(&cache.path) {
             Ok(text) => text,
@@ -192,11 +192,13 @@ pub fn folder(option: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// Letters and digits of the adapter's name, then a hash of all of it.
-fn file_name(adapter: &str) -> String {
+/// Letters and digits of the adapter's name, then a hash of all of it; of mixed precision by itself.
+fn file_name(device: &Device) -> String {
+    let adapter = &device.describe();
+    let mixed = if device.profile.family.precision() == Precision::Mixed { "-mixed" } else { "" };
     let words: Vec<_> =
         adapter.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).take(8).collect();
-    format!("tune-{}-{:08x}.json", words.join("-").to_lowercase(), hash(0, adapter))
+    format!("tune-{}-{:08x}{mixed}.json", words.join("-").to_lowercase(), hash(0, adapter))
 }
 
 fn hash(salt: u32, text: &str) -> u32 {
