@@ -1,6 +1,6 @@
 //! Worker threads that read, decode and augment while the adapters compute, and hand out batches in order.
 //!
-//! The memory is bounded by a `Queue`: 2 batches a worker and the one in use, whose buffers go round. What is in a batch
+//! The memory is bounded by a queue: 2 batches a worker and the one in use, whose buffers go round. What is in a batch
 //! depends on its number alone.
 
 use crate::data::augment::{Augment, Details, Seen, View, part, places_of};
