@@ -4,6 +4,9 @@ use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
     UseArgs, data, loader, prepare, report::Report, train, tune,
 };
+use crate::data::decode::KEPT_BYTES;
+use crate::data::loader::batch_bytes;
+use crate::data::source::CACHE_BYTES;
 use crate::data::{DataSet, Options, Split, Stats, source};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
@@ -278,12 +281,25 @@ fn describe(args: &DescribeArgs) -> Result<()> {
     }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
-        return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
+        say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?)?;
+        return say(&host_memory(args.net, batch));
     }
     let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
     let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
     let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
-    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)
+    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)?;
+    say(&host_memory(args.net, batch))
+}
+
+/// What loading takes on the host with as many workers as there are cores.
+fn host_memory(table: &Table, batch: usize) -> String {
+    let workers = workers(None);
+    let [batches, decoders, squares] =
+        [batch_bytes(batch, table.crop, workers), workers * KEPT_BYTES, CACHE_BYTES].map(|b| b.div_ceil(1 << 20));
+    format!(
+        "host, {workers} workers: {batches} MiB of batches; at most {decoders} MiB of decoded images and {squares} MiB \
+         of squares where they all fit"
+    )
 }
 
 fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {

@@ -92,7 +92,7 @@ pub fn load(path: &Path, size: usize, exif: Exif) -> Result<Square> {
 }
 
 /// Bytes of a decoded image that a [`Decoder`] keeps; what a larger one took is given back.
-const KEPT_BYTES: usize = 64 << 20;
+pub const KEPT_BYTES: usize = 64 << 20;
 
 /// Makes squares of image files, one after another, in memory that it keeps.
 pub struct Decoder {

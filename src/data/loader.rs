@@ -47,6 +47,12 @@ pub fn steps_per_pass(images: usize, batch: usize) -> u64 {
     images.div_ceil(batch) as u64
 }
 
+/// Bytes of batches that `workers` threads have on the host at most: two a worker and the one in use, as bytes of crops.
+pub const fn batch_bytes(batch: usize, crop: usize, workers: usize) -> usize {
+    let workers = if workers == 0 { 1 } else { workers };
+    (2 * workers + 1) * batch * Crops::stride(crop)
+}
+
 /// A batch of training.
 #[derive(Debug)]
 pub struct Loaded {

@@ -32,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// Decoded squares a set keeps in memory, in bytes; a larger set keeps none.
-const CACHE_BYTES: usize = 512 << 20;
+pub const CACHE_BYTES: usize = 512 << 20;
 
 /// Part of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
