@@ -105,27 +105,27 @@ fn main(
     let k_start = group.z * K_SLICE;
     let k_end = min(K, k_start + K_SLICE);
     var buffer = 0u;
-    fetch(m0, n0, k_start / 4u, thread);
-    stage(buffer, thread);
-    workgroupBarrier();
-    for (var k0 = k_start; k0 < k_end; k0 += TK) {
-        let more = k0 + TK < k_end;
-        if more { fetch(m0, n0, (k0 + TK) / 4u, thread); }
-        for (var k = buffer * TK; k < buffer * TK + TK; k++) {
-            var b: array<vec4<f32>, BLOCKS_N>;
-            for (var j = 0u; j < BLOCKS_N; j++) {
-                b[j] = vec4<f32>(b_tile[k * BN + col + j * WN]);
-            }
-            for (var i = 0u; i < BLOCKS_M; i++) {
-                let a = vec4<f32>(a_tile[k * BM + row + i * WM]);
+    // Each round fetches one tile and multiplies the one before it; the first has none before it, the last none to fetch.
+    for (var k0 = k_start; k0 < k_end + TK; k0 += TK) {
+        if k0 < k_end { fetch(m0, n0, k0 / 4u, thread); }
+        if k0 > k_start {
+            for (var k = 0u; k < TK; k++) {
+                let depth = (1u - buffer) * TK + k;
+                var b: array<vec4<f32>, BLOCKS_N>;
                 for (var j = 0u; j < BLOCKS_N; j++) {
-                    acc[i * BLOCKS_N + j] = add_outer(acc[i * BLOCKS_N + j], a, b[j]);
+                    b[j] = vec4<f32>(b_tile[depth * BN + col + j * WN]);
+                }
+                for (var i = 0u; i < BLOCKS_M; i++) {
+                    let a = vec4<f32>(a_tile[depth * BM + row + i * WM]);
+                    for (var j = 0u; j < BLOCKS_N; j++) {
+                        acc[i * BLOCKS_N + j] = add_outer(acc[i * BLOCKS_N + j], a, b[j]);
+                    }
                 }
             }
         }
-        buffer = 1u - buffer;
-        if more { stage(buffer, thread); }
+        if k0 < k_end { stage(buffer, thread); }
         workgroupBarrier();
+        buffer = 1u - buffer;
     }
     for (var i = 0u; i < BLOCKS_M; i++) {
         for (var j = 0u; j < BLOCKS_N; j++) {

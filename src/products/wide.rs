@@ -11,7 +11,7 @@ use crate::gpu::{Const, Profile, Recorder, Tensor};
 use std::ops::Range;
 
 /// Every tile keeps to WebGPU's default limits: 256 threads, 16 KiB of workgroup memory for both operands, twice.
-const TILES: [Tile; 4] = [tile(8, 8, 8, 8, 16), tile(8, 8, 16, 16, 8), tile(8, 4, 8, 8, 16), tile(4, 4, 8, 8, 16)];
+const TILES: [Tile; 4] = [tile(8, 8, 8, 8, 8), tile(8, 8, 16, 16, 8), tile(8, 4, 8, 8, 16), tile(4, 4, 8, 8, 16)];
 
 /// Below about this many workgroups a large GPU has idle cores.
 const WORKGROUPS: f64 = 256.0;
