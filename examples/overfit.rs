@@ -3,7 +3,7 @@
 //! `cargo run --release --example overfit [-- ADAPTERS]`, as in `alexnet train --adapters`.
 
 use alexnet::alexnet::TINY;
-use alexnet::data::Batch;
+use alexnet::data::{Batch, Pixels};
 use alexnet::gpu;
 use alexnet::machine::{Machine, Settings};
 use alexnet::net::Net;
@@ -61,5 +61,5 @@ fn stripes() -> Batch {
             pixels.push(90.0 * (0.6 * (x * cos + y * sin)).sin() + noise);
         }
     }
-    Batch { side, pixels, labels }
+    Batch { side, pixels: Pixels::Floats(pixels), labels }
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example predict -- WEIGHTS IMAGE`
 
-use alexnet::data::{self, Batch, Exif};
+use alexnet::data::{self, Batch, Exif, Pixels};
 use alexnet::eval;
 use alexnet::gpu;
 use alexnet::machine::{Machine, Settings};
@@ -24,14 +24,14 @@ fn main() -> anyhow::Result<()> {
     let mut weights = Weights::read(Path::new(&weights))?;
     let table = weights.table(None).context("`alexnet predict` takes --net")?;
     let net = weights.resolve(table)?;
-    let classes = weights.class_names(&net);
+    let classes = weights.numbered_classes(&net);
     let stats = weights.needed_stats(table)?;
 
     // Files → views: the shorter side to the image size, the centre square, the crops minus the mean.
     let square = data::load(Path::new(&image), table.image, Exif::Apply)?;
     let pixels = data::views_of(&square, &stats, table.crop, VIEWS);
     // Labels are not read in use.
-    let batch = Batch { side: table.crop, pixels, labels: vec![0; VIEWS] };
+    let batch = Batch { side: table.crop, pixels: Pixels::Floats(pixels), labels: vec![0; VIEWS] };
 
     let devices = gpu::select(None, table.columns)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(VIEWS))?;

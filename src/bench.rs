@@ -1,6 +1,7 @@
-//! Rates of a training step, of each kernel and of the exchange. Random input; every layer and the update are included.
+//! Rates of a training step or its forward pass, of each kernel and of the exchange. Random input; every layer is included,
+//! and in a step the update.
 
-use crate::data::Batch;
+use crate::data::{Batch, Pixels};
 use crate::error::Result;
 use crate::gpu::Device;
 use crate::machine::{Machine, Outcome, Settings};
@@ -25,11 +26,24 @@ pub use ceiling::{Ceiling, Kernels, ceiling};
 pub use exchange::{ExchangeReport, exchange};
 pub use kernels::{KernelReport, Line, Of, ProductReport, Total, kernels};
 
-/// A training step's rate.
+/// What the host did during a median step.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct HostReport {
+    /// Seconds the host carried data between devices, most of it while they computed.
+    pub exchange: f64,
+    /// Seconds the host recorded commands, the next step's while this one ran.
+    pub recording: f64,
+    /// Seconds the host handed commands to the driver; a software adapter's may compute meanwhile.
+    pub submitting: f64,
+}
+
+/// The rate of a training step, or of the forward pass alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepReport {
     /// Name of the network's table.
     pub net: String,
+    /// `training` or `forward`.
+    pub pass: &'static str,
     /// Images a step.
     pub batch: usize,
     /// Name, backend and driver of each.
@@ -52,12 +66,9 @@ pub struct StepReport {
     pub fastest: f64,
     /// Seconds of the slowest step.
     pub slowest: f64,
-    /// Seconds a step the host carried data between devices, most of it while they computed.
-    pub exchange: f64,
-    /// Seconds a step the host recorded commands, the next step's while this one ran.
-    pub recording: f64,
-    /// Seconds a step the host handed commands to the driver; a software adapter's may compute meanwhile.
-    pub submitting: f64,
+    /// In training.
+    #[serde(flatten)]
+    pub host: Option<HostReport>,
     /// Bytes each adapter holds; nothing more is allocated once the first step begins.
     pub bytes: Vec<u64>,
     /// Seconds from the start to the end of the first step.
@@ -66,7 +77,8 @@ pub struct StepReport {
 
 impl fmt::Display for StepReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}, batch {}, {}, {} steps timed", self.net, self.batch, self.precision, self.steps)?;
+        let Self { net, pass, batch, precision, steps, .. } = self;
+        writeln!(f, "{net}, {pass}, batch {batch}, {precision}, {steps} steps timed")?;
         for ((adapter, kernels), bytes) in self.adapters.iter().zip(&self.kernels).zip(&self.bytes) {
             writeln!(f, "{adapter}: {kernels}, {} MiB", bytes >> 20)?;
         }
@@ -78,13 +90,15 @@ impl fmt::Display for StepReport {
             self.fastest * 1e3,
             self.slowest * 1e3,
         )?;
-        writeln!(
-            f,
-            "host: recording {:.1} ms a step, submitting {:.1}, carrying between adapters {:.1}",
-            self.recording * 1e3,
-            self.submitting * 1e3,
-            self.exchange * 1e3,
-        )?;
+        if let Some(host) = self.host {
+            writeln!(
+                f,
+                "host: recording {:.1} ms a step, submitting {:.1}, carrying between adapters {:.1}",
+                host.recording * 1e3,
+                host.submitting * 1e3,
+                host.exchange * 1e3,
+            )?;
+        }
         write!(f, "first step after {:.1} s", self.first_step)
     }
 }
@@ -94,7 +108,7 @@ pub fn batch(net: &Net, images: usize) -> Batch {
     let len = images * net.rows[0].x.len();
     Batch {
         side: net.table.crop,
-        pixels: (0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect(),
+        pixels: Pixels::Floats((0..len as u32).map(|i| (random::hash(&[1, i]) % 256) as f32 - 128.0).collect()),
         labels: (0..images as u32).map(|n| random::hash(&[2, n]) % net.classes as u32).collect(),
     }
 }
@@ -170,26 +184,64 @@ pub fn step(
         outcomes.push(outcome);
     }
     let spans = if trace { machine.trace(&batch, steps as u64 + 3, rate)?.1 } else { Vec::new() };
-    let middle = median(seconds.clone());
     let of = |part: fn(&Outcome) -> f64| median(outcomes.iter().map(part).collect());
-    let report = StepReport {
-        net: net.table.name.to_owned(),
-        batch: images,
-        adapters: devices.iter().map(|d| d.describe()).collect(),
-        kernels: devices.iter().map(|device| words(device, &tune::tasks(net, machine.plan().batch))).collect(),
-        accumulate,
-        precision: devices[0].profile.family.precision(),
-        exact: devices.iter().all(|device| device.profile.choices.exact),
-        steps,
-        images_per_second: images as f64 / middle,
-        seconds: middle,
-        fastest: seconds.iter().copied().fold(f64::INFINITY, f64::min),
-        slowest: seconds.iter().copied().fold(0.0, f64::max),
+    let host = HostReport {
         exchange: of(|outcome| outcome.exchange),
         recording: of(|outcome| outcome.host.recording),
         submitting: of(|outcome| outcome.host.submitting),
-        bytes: (0..devices.len()).map(|device| machine.plan().bytes(device)).collect(),
-        first_step,
     };
-    Ok((report, spans))
+    Ok((report(&machine, devices, settings, &seconds, first_step, Some(host)), spans))
+}
+
+/// Times `steps` forward passes of `net`, as in use: images go in, probabilities come out, one batch after the other.
+///
+/// # Errors
+/// As [`Machine::new`] and [`Machine::probabilities`].
+pub fn forward(net: &Net, devices: &[Arc<Device>], images: usize, steps: usize) -> Result<StepReport> {
+    let start = Instant::now();
+    let settings = Settings::inference(images);
+    let mut machine = Machine::new(net, devices, settings)?;
+    machine.set_weights(&weights(net))?;
+    let batch = batch(net, images);
+    machine.probabilities(&batch)?;
+    let first_step = start.elapsed().as_secs_f64();
+    machine.probabilities(&batch)?;
+    let mut pass = || {
+        let start = Instant::now();
+        machine.probabilities(&batch)?;
+        Ok(start.elapsed().as_secs_f64())
+    };
+    let seconds = (0..steps).map(|_| pass()).collect::<Result<Vec<_>>>()?;
+    Ok(report(&machine, devices, settings, &seconds, first_step, None))
+}
+
+/// Of passes that took `seconds` each; of training where the host's part is known.
+fn report(
+    machine: &Machine,
+    devices: &[Arc<Device>],
+    settings: Settings,
+    seconds: &[f64],
+    first_step: f64,
+    host: Option<HostReport>,
+) -> StepReport {
+    let (net, plan) = (machine.net(), machine.plan());
+    let middle = median(seconds.to_vec());
+    StepReport {
+        net: net.table.name.to_owned(),
+        pass: if host.is_some() { "training" } else { "forward" },
+        batch: settings.batch,
+        adapters: devices.iter().map(|d| d.describe()).collect(),
+        kernels: devices.iter().map(|device| words(device, &tune::tasks(net, plan.batch))).collect(),
+        accumulate: settings.accumulate,
+        precision: devices[0].profile.family.precision(),
+        exact: devices.iter().all(|device| device.profile.choices.exact),
+        steps: seconds.len(),
+        images_per_second: settings.batch as f64 / middle,
+        seconds: middle,
+        fastest: seconds.iter().copied().fold(f64::INFINITY, f64::min),
+        slowest: seconds.iter().copied().fold(0.0, f64::max),
+        host,
+        bytes: (0..devices.len()).map(|device| plan.bytes(device)).collect(),
+        first_step,
+    }
 }

@@ -1,7 +1,8 @@
 //! The case list: one list of layers and shapes for the tests, `alexnet check` and the benchmarks.
 
 use crate::layer::{Conv, Dropout, Full, Layer, Lrn, MaxPool, Over};
-use crate::net::Net;
+use crate::layers;
+use crate::net::{Net, Resolved};
 use crate::shape::Shape;
 
 /// A layer on an input, with a number of images that a tile need not divide.
@@ -15,10 +16,17 @@ pub struct Case {
     pub x: Shape,
     /// Images N.
     pub images: usize,
+    /// Whether the layer, a product, takes in a ReLU above it.
+    pub relu: bool,
 }
 
 fn case(name: &str, layer: Layer, [c, h, w]: [usize; 3], images: usize) -> Case {
-    Case { name: name.to_owned(), layer, x: Shape::new(c, h, w), images }
+    Case { name: name.to_owned(), layer, x: Shape::new(c, h, w), images, relu: false }
+}
+
+/// The case with the ReLU above it.
+fn with_relu(case: Case) -> Case {
+    Case { name: format!("{}, relu", case.name), relu: true, ..case }
 }
 
 fn conv(out: usize, kernel: usize, stride: usize, pad: usize) -> Layer {
@@ -55,6 +63,10 @@ pub fn odd() -> Vec<Case> {
         case("full, one image",            full(3),             [7, 1, 1],   1),
         case("full, 65 images",            full(100),           [64, 2, 2],  65),
         case("full, whole tiles",          full(128),           [256, 1, 1], 32),
+        with_relu(case("conv 11×11 /4",    conv(7, 11, 4, 0),   [3, 19, 23], 3)),
+        with_relu(case("conv 5×5 pad 2",   conv(18, 5, 1, 2),   [17, 9, 7],  5)),
+        with_relu(case("conv 3×3",         conv(5, 3, 1, 1),    [20, 5, 6],  33)),
+        with_relu(case("full",             full(17),            [6, 3, 3],   5)),
         case("relu",                       Layer::Relu,         [3, 5, 7],   5),
         case("norm 5 maps",                lrn(Over::Channels, 5, 2.0, 1e-4, 0.75), [7, 3, 4], 5),
         case("norm 5 of 2 maps",           lrn(Over::Channels, 5, 2.0, 0.5, 0.75),  [2, 3, 3], 3),
@@ -74,5 +86,8 @@ pub fn odd() -> Vec<Case> {
 
 /// Every row of `net` with `images` images, as one column runs it.
 pub fn of(net: &Net, images: usize) -> Vec<Case> {
-    net.rows.iter().map(|r| Case { name: r.name.to_owned(), layer: r.layer, x: r.x, images }).collect()
+    let relu = |i: usize| layers::takes_in(&net.rows[i].layer, net.rows.get(i + 1).map(|r| &r.layer));
+    let case =
+        |(i, r): (usize, &Resolved)| Case { name: r.name.to_owned(), layer: r.layer, x: r.x, images, relu: relu(i) };
+    net.rows.iter().enumerate().map(case).collect()
 }

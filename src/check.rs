@@ -1,13 +1,14 @@
 //! Every kernel × case × variant against the CPU reference, on the user's adapter: the first thing a bug report holds.
 
 use crate::cases::{self, Case};
-use crate::column::{Parameter, RESULTS, StepUniform};
+use crate::column::{Parameter, RESULTS, StepUniform, ViewUniform};
+use crate::data::{Crops, MeanCrop, Square, Stats, View};
 use crate::error::Result;
 use crate::gpu::{Device, Recorder, Tensor};
 use crate::layer::Layer;
 use crate::layers::{self, Sgd};
 use crate::products::{Choices, Product, Window};
-use crate::random::Draw;
+use crate::random::{self, Draw};
 use crate::reference::{self, Context, Values};
 use crate::solo::{Solo, step_uniform, values};
 use std::fmt;
@@ -102,10 +103,15 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
         labels: &solo.label_values,
     };
     let x = Values::from_f32(case.x, case.images, &solo.x_values);
-    let dy = Values::from_f32(solo.y_shape, case.images, &solo.dy_values);
     let params: Vec<Vec<f64>> =
         solo.parameter_values.iter().map(|p| p.iter().copied().map(f64::from).collect()).collect();
-    let y = reference::forward(&case.layer, &x, &params, &context);
+    let mut y = reference::forward(&case.layer, &x, &params, &context);
+    let mut dy = Values::from_f32(solo.y_shape, case.images, &solo.dy_values);
+    if case.relu {
+        let above = reference::forward(&Layer::Relu, &y, &[], &context);
+        dy = reference::backward(&Layer::Relu, &y, &above, &dy, &[], &context).dx;
+        y = above;
+    }
     let gradients = reference::backward(&case.layer, &x, &y, &dy, &params, &context);
     let window = window(device, case);
     let mut add = |what, error| {
@@ -189,6 +195,12 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
     rec.finish().submit(device)?;
     let found = results.read(device)?[3].to_bits();
+    let flags = Tensor::zeros(device, "flags", 2 * RESULTS);
+    let mut rec = Recorder::new(device, &step);
+    layers::find_overflow(&mut rec, &parameter, &flags);
+    rec.finish().submit(device)?;
+    let overflow = flags.read(device)?[RESULTS].to_bits();
+    add("update", "overflow is seen", if overflow == 1 { 0.0 } else { f64::NAN });
     add("update", "NaN is seen", if (clean, found) == (0, 3) { 0.0 } else { f64::NAN });
 
     let (incoming, dx) = (tensor(4, 1024), tensor(5, 1024));
@@ -209,7 +221,36 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     let place = |i: usize| if i % batch < images { source[i % batch * values_per_image + i / batch] } else { 0.0 };
     let expected: Vec<_> = (0..values_per_image * batch).map(place).collect();
     add("image", "x", nmse(&image.read(device)?, &expected));
+    let (found, expected) = crops(device, &step, images)?;
+    add("image", "views", nmse(&found, &expected));
     Ok(all)
+}
+
+/// Views of odd sizes on the device, and as the host writes them.
+fn crops(device: &Arc<Device>, step: &wgpu::Buffer, images: usize) -> Result<(Vec<f32>, Vec<f64>)> {
+    let (size, side, batch) = (11, 7, device.profile.family.images().max(8));
+    let mean = values(7, 3 * size * size).into_iter().map(|v| 100.0 + 50.0 * v).collect();
+    let stats = Arc::new(Stats { size, mean, mean_crop: MeanCrop::Own, colour: None });
+    let mut crops = Crops::new(stats);
+    for n in 0..images {
+        let rgb = (0..3 * size * size).map(|i| random::hash(&[n as u32, i as u32]) as u8).collect();
+        let noise = [n as f32, -2.5, 0.125];
+        let view =
+            View { mirror: n % 2 == 1, noise, scale: 1.0 / (1.0 + n as f32), ..View::plain(n % 5, 4 - n % 5, false) };
+        crops.push(&Square { size, rgb }, View { mean: (n % 3, 3), ..view }, side);
+    }
+    let tensor = |name, len| Tensor::zeros(device, name, len);
+    let (rgb, views) = (tensor("crops", Crops::stride(side) / 4 * batch), tensor("views", 8 * batch));
+    let (mean, image) = (tensor("mean", 3 * size * size), tensor("image", 3 * side * side * batch));
+    rgb.write(device, &crops.rgb);
+    views.write(device, &crops.views.iter().map(ViewUniform::from).collect::<Vec<_>>());
+    mean.write(device, &crops.stats.mean);
+    let mut rec = Recorder::new(device, step);
+    layers::views(&mut rec, &layers::Crops { rgb: &rgb, views: &views, mean: &mean, side, size }, batch, &image);
+    rec.finish().submit(device)?;
+    let (host, len) = (crops.floats(side), 3 * side * side);
+    let place = |i: usize| if i % batch < images { f64::from(host[i % batch * len + i / batch]) } else { 0.0 };
+    Ok((image.read(device)?, (0..len * batch).map(place).collect()))
 }
 
 /// A device and the cases to run on it.

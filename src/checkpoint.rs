@@ -64,6 +64,8 @@ pub struct Labels<'a> {
     pub net: &'a Net,
     /// Class names in the order of its last units.
     pub classes: &'a [String],
+    /// Their readable names, where the data has them.
+    pub class_names: Option<&'a [String]>,
     /// Mean image and colour of the training set.
     pub stats: &'a Stats,
 }
@@ -161,12 +163,13 @@ fn write_folder(
     weights: Vec<Vec<f32>>,
     momenta: Vec<Vec<f32>>,
 ) -> Result<()> {
-    let Labels { net, classes, stats } = labels;
+    let Labels { net, classes, class_names, stats } = labels;
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(Error::io(folder))?;
     }
     fs::create_dir(folder).map_err(Error::io(folder))?;
-    Weights::new(net, classes, stats, weights).write(&folder.join(WEIGHTS))?;
+    let class_names = class_names.map(<[_]>::to_vec);
+    Weights { class_names, ..Weights::new(net, classes, stats, weights) }.write(&folder.join(WEIGHTS))?;
     let momenta =
         Weights { net: Some(net.table.name.to_owned()), arrays: weights::named(net, momenta), ..Weights::default() };
     momenta.write(&folder.join(MOMENTUM))?;

@@ -1,13 +1,15 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
 mod commands;
+mod data;
 mod loader;
+mod prepare;
 mod report;
 mod train;
 mod tune;
 
 use crate::alexnet::TABLES;
-use crate::data::{Augment, Exif, Order};
+use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
 use crate::products::Precision;
@@ -15,10 +17,14 @@ use crate::recipe::Figures;
 use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 pub use commands::run;
+pub use data::{DataArgs, SourceArgs};
+pub use prepare::PrepareArgs;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -34,14 +40,18 @@ pub struct Cli {
 /// The commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Train a network on the images of DATA/train, with the images of DATA/val to tell how well it does.
+    /// Train a network on the training images of a source, with its validation images to tell how well it does.
     Train(Box<TrainArgs>),
-    /// Measure the error of trained weights on the images of DATA/val.
+    /// Measure the error of trained weights on the validation images of a source.
     Eval(EvalArgs),
     /// Name the most probable classes of images.
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Say what a source holds and draw what the network will see of it.
+    Data(DataArgs),
+    /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
+    Prepare(PrepareArgs),
     /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
     Synth(SynthArgs),
     /// List the adapters of this machine.
@@ -63,8 +73,14 @@ pub enum Command {
 /// Options of `train`. What is left out follows the network's own recipe, or the run that is resumed.
 #[derive(Args, Debug)]
 pub struct TrainArgs {
-    /// Folder with train/CLASS/* and val/CLASS/*, JPEG or PNG.
+    /// The images: a folder with train/CLASS/* and val/CLASS/*, ILSVRC's archives, WebDataset shards, CIFAR-10, …
     pub data: PathBuf,
+    /// Another source of the validation images.
+    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
+    pub val: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// The network [default: alexnet].
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
@@ -120,6 +136,34 @@ pub struct TrainArgs {
     /// Augmentation of the training images [default: full].
     #[arg(long, value_enum)]
     pub augment: Option<Augment>,
+    /// Standard deviation of the colour noise, in standard deviations of the data [default: 0.1].
+    #[arg(long, value_name = "STDEV", value_parser = not_negative, allow_negative_numbers = true)]
+    pub colour: Option<f64>,
+    /// Passes with colour noise: a number, or `never` an end [default: never].
+    #[arg(long, value_name = "EPOCH")]
+    pub colour_until: Option<Until>,
+    /// Divide images with colour noise by 1 + STDEV, as the original does [default: off].
+    #[arg(long, value_enum)]
+    pub colour_divide: Option<Switch>,
+    /// Consecutive images that share crop and mirror; the original's loader had 32 [default: 1].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub crop_chunk: Option<u64>,
+    /// What is subtracted from an image [default: image].
+    #[arg(long, value_enum)]
+    pub mean: Option<Mean>,
+    /// Where the mean image is read; the original reads its centre for every crop [default: own].
+    #[arg(long, value_enum)]
+    pub mean_crop: Option<MeanCrop>,
+    /// What the mean and the colours are measured on: full, sample:IMAGES or published (ILSVRC's)
+    /// [default: sample:20000].
+    #[arg(long, value_name = "BASIS")]
+    pub stats: Option<Basis>,
+    /// Resize a prepared set whose squares have another size than the network's images.
+    #[arg(long)]
+    pub resize: bool,
+    /// Permutations a shuffled order draws from: full, or blocks:IMAGES for near reads [default: full].
+    #[arg(long)]
+    pub shuffle: Option<Shuffle>,
     /// Order of the training images [default: shuffled].
     #[arg(long, value_enum)]
     pub order: Option<Order>,
@@ -170,9 +214,18 @@ pub struct UseArgs {
 #[derive(Args, Debug)]
 #[command(override_usage = "alexnet eval [OPTIONS] <WEIGHTS>... <DATA>")]
 pub struct EvalArgs {
-    /// Weights files, checkpoint folders or run folders (several are averaged), then the folder with val/CLASS/*.
+    /// Weights files, checkpoint folders or run folders (several are averaged), then the source of the images.
     #[arg(required = true, num_args = 2.., value_names = ["WEIGHTS", "DATA"])]
     pub paths: Vec<PathBuf>,
+    /// Which of its images.
+    #[arg(long, value_enum, default_value = "val")]
+    pub split: Split,
+    /// The source.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Seed of --val-fraction, as in training.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
     /// Threads that load images [default: one a core].
     #[arg(long, value_parser = count())]
     pub workers: Option<usize>,
@@ -334,6 +387,9 @@ pub enum BenchCommand {
         /// Images a step, one number or several separated by commas [default: the network's own].
         #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
         batch: Vec<usize>,
+        /// The forward pass alone, as in use.
+        #[arg(long, conflicts_with_all = ["accumulate", "trace"])]
+        forward: bool,
         /// Micro-batches a step.
         #[arg(long, default_value = "1", value_parser = count())]
         accumulate: usize,
@@ -405,8 +461,14 @@ pub enum BenchCommand {
     },
     /// Loading and augmenting the images of DATA/train, once.
     Loader {
-        /// Folder with train/CLASS/* [default: 300 drawings of 500 pixels, as large as photographs].
+        /// The images [default: 300 drawings of 500 pixels, as large as photographs].
         data: Option<PathBuf>,
+        /// Which of its images.
+        #[arg(long, value_enum, default_value = "train")]
+        split: Split,
+        /// The source.
+        #[command(flatten)]
+        source: SourceArgs,
         /// The network whose image size and crop count.
         #[arg(long, default_value = "alexnet", value_parser = tables())]
         net: &'static Table,
@@ -435,6 +497,39 @@ pub struct ShaderArgs {
     /// Adapter by index or part of a name [default: the best].
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Switch {
+    /// No.
+    Off,
+    /// Yes.
+    On,
+}
+
+/// A number of passes, or `never`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until(pub Option<u64>);
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self(None)),
+            number => number.parse().map(|n| Self(Some(n))).map_err(|_| "expected never or a number of passes".into()),
+        }
+    }
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => write!(f, "never"),
+            Some(passes) => write!(f, "{passes}"),
+        }
+    }
 }
 
 /// An error with its causes, a line each. A cause that the line above already says is left out.

@@ -1,5 +1,6 @@
 //! One column: its parameters and activations on its device, and its programs, recorded once.
 
+use crate::data::augment::View;
 use crate::gpu::{Device, Program, Recorder, Tensor, Upload};
 use crate::layers::{self, Io, Sgd};
 use crate::net::Net;
@@ -39,15 +40,48 @@ pub struct StepUniform {
     pub unused: u32,
 }
 
+/// A view of an image as `shaders/image/views.wgsl` reads it, field by field.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct ViewUniform {
+    /// Pixels from the left of the mean image to what is subtracted.
+    pub left: u32,
+    /// Pixels from the top.
+    pub top: u32,
+    /// 1 where the crop is reflected horizontally.
+    pub mirror: u32,
+    /// Factor of the result.
+    pub scale: f32,
+    /// Added to R, G and B; the fourth is not read.
+    pub noise: [f32; 4],
+}
+
+impl From<&View> for ViewUniform {
+    fn from(view: &View) -> Self {
+        let [r, g, b] = view.noise;
+        Self {
+            left: view.mean.0 as u32,
+            top: view.mean.1 as u32,
+            mirror: view.mirror.into(),
+            scale: view.scale,
+            noise: [r, g, b, 0.0],
+        }
+    }
+}
+
 /// What the columns on one device share: the image batch and the scratch of their products.
 pub struct Shared {
     /// The device all of it lies on.
     pub device: Arc<Device>,
     /// Where tensors of a step lie, by lifetime.
     memory: Vec<Tensor>,
-    /// `[N, 3, side, side]`, as the loader makes them; dead once arranged.
+    /// `[N, 3, side, side]`, or crops as bytes, `[N, side, side, 3]`, as the batch has them; dead once arranged.
     pub pixels: Tensor,
-    /// The same, images innermost.
+    /// `[N]` [`ViewUniform`], of crops.
+    pub views: Tensor,
+    /// `[3, size, size]`, of crops.
+    pub mean: Tensor,
+    /// The batch the network reads, images innermost.
     image: Tensor,
     /// `[N]`, u32.
     pub labels: Tensor,
@@ -58,13 +92,15 @@ pub struct Shared {
 
 impl Shared {
     /// Allocates what device `index` of `plan` shares.
-    pub fn new(device: &Arc<Device>, plan: &Plan, index: usize) -> Self {
+    pub fn new(net: &Net, device: &Arc<Device>, plan: &Plan, index: usize) -> Self {
         let DevicePlan { buffers, pixels, image } = &plan.devices[index];
         let memory: Vec<_> = buffers.iter().map(|&len| Tensor::zeros(device, "memory", len)).collect();
         Self {
             pixels: at(&memory, *pixels),
             image: at(&memory, *image),
             memory,
+            views: Tensor::zeros(device, "views", plan.batch * size_of::<ViewUniform>() / 4),
+            mean: Tensor::zeros(device, "mean", 3 * net.table.image * net.table.image),
             labels: Tensor::zeros(device, "labels", plan.batch),
             upload: Upload::new(
                 device,
@@ -136,6 +172,7 @@ pub struct Column {
     pub results: Tensor,
     step: wgpu::Buffer,
     arrange: Program,
+    views: Program,
     /// Per segment.
     forward: Vec<Program>,
     backward: Vec<Program>,
@@ -167,6 +204,11 @@ impl Recording<'_> {
         rows.filter_map(|row| Some((row, self.column.rows[row].as_ref()?)))
     }
 
+    /// Whether row `row` takes in the row above it.
+    fn takes_in(&self, row: usize) -> bool {
+        layers::takes_in(&self.net.rows[row].layer, self.net.rows.get(row + 1).map(|r| &r.layer))
+    }
+
     /// What row `row` computes on.
     fn io(&self, row: usize, place: &RowPlan) -> Io<'_> {
         Io {
@@ -174,6 +216,7 @@ impl Recording<'_> {
             layer: &self.net.rows[row].layer,
             x_shape: self.net.rows[row].x,
             y_shape: self.net.rows[row].y,
+            relu: self.takes_in(row),
             batch: self.plan.batch,
             x: self.at(place.x),
             y: self.at(place.y),
@@ -214,6 +257,16 @@ impl Column {
         let mut rec = recorder();
         layers::arrange(&mut rec, net.rows[0].x.len(), plan.batch, &shared.pixels, &shared.image);
         let arrange = rec.finish();
+        let mut rec = recorder();
+        let crops = layers::Crops {
+            rgb: &shared.pixels,
+            views: &shared.views,
+            mean: &shared.mean,
+            side: net.table.crop,
+            size: net.table.image,
+        };
+        layers::views(&mut rec, &crops, plan.batch, &shared.image);
+        let views = rec.finish();
         let segments: Vec<_> = plan
             .phases
             .iter()
@@ -221,7 +274,8 @@ impl Column {
             .collect();
         let record = |rows: &Range<usize>, backward: bool, layer: &dyn Fn(&mut Recorder, &Io, &RowPlan)| {
             let mut rec = recorder();
-            let mut held: Vec<_> = recording.held(rows.clone()).collect();
+            let own = rows.clone().filter(|&row| row == 0 || !recording.takes_in(row - 1));
+            let mut held: Vec<_> = recording.held(own).collect();
             if backward {
                 held.reverse();
             }
@@ -285,6 +339,7 @@ impl Column {
             results,
             step,
             arrange,
+            views,
             forward,
             backward,
             weights,
@@ -305,6 +360,14 @@ impl Column {
     /// The device was lost.
     pub fn arrange(&self) -> crate::Result<()> {
         self.arrange.submit(&self.device)
+    }
+
+    /// Like [`Column::arrange`], from crops: subtracts the mean, mirrors and adds the noise.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn arrange_views(&self) -> crate::Result<()> {
+        self.views.submit(&self.device)
     }
 
     /// Runs segment `segment` forward.

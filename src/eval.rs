@@ -91,6 +91,7 @@ pub fn classify(
                 return Ok((false, batches.skipped().to_vec()));
             }
         }
+        batches.recycle(batch);
     }
     Ok((true, batches.skipped().to_vec()))
 }

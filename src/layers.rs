@@ -11,7 +11,7 @@ use crate::column::{Parameter, RESULTS};
 use crate::gpu::{Const, Recorder, Tensor};
 use crate::layer::Layer;
 use crate::plan::{Place, RowPlan};
-use crate::products::{self, Scratch, Window};
+use crate::products::Scratch;
 use crate::shape::Shape;
 use std::ops::Range;
 
@@ -25,6 +25,8 @@ pub struct Io<'a> {
     pub x_shape: Shape,
     /// Shape of one image's y.
     pub y_shape: Shape,
+    /// Whether the layer, a product, takes in the ReLU above it.
+    pub relu: bool,
     /// Images on the device, padding included.
     pub batch: usize,
     /// `[C, H, W, batch]`
@@ -64,6 +66,11 @@ impl Io<'_> {
     }
 }
 
+/// Whether the product of `layer` takes in the layer above it, which then records nothing of its own.
+pub fn takes_in(layer: &Layer, above: Option<&Layer>) -> bool {
+    matches!(layer, Layer::Conv(_) | Layer::Full(_)) && matches!(above, Some(Layer::Relu))
+}
+
 /// Records y from x.
 pub fn forward(rec: &mut Recorder, io: &Io) {
     match io.layer {
@@ -81,11 +88,10 @@ pub fn saved(layer: &Layer, len: usize) -> Option<usize> {
     matches!(layer, Layer::MaxPool(_)).then(|| pool::winners(len))
 }
 
-/// What [`backward_data`] of a row touches. A product may read y as well, where it takes in the ReLU above it.
+/// What [`backward_data`] of a row touches. A product reads y as well, where it took in the ReLU above it.
 pub fn touched_backward(layer: &Layer, row: &RowPlan) -> Vec<Place> {
     let &RowPlan { x, y, saved, dy, dx } = row;
     let mut touched = match layer {
-        Layer::Conv(_) | Layer::Full(_) if dx.is_none() => return Vec::new(),
         Layer::Conv(_) | Layer::Full(_) | Layer::Relu => vec![y, dy],
         Layer::Lrn(_) => vec![x, dy],
         Layer::MaxPool(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => vec![dy],
@@ -97,11 +103,7 @@ pub fn touched_backward(layer: &Layer, row: &RowPlan) -> Vec<Place> {
 /// Records dx from dy. The row that reads the image has no dx.
 pub fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
     match (io.layer, dx) {
-        (Layer::Conv(_) | Layer::Full(_), Some(dx)) => {
-            let window = Window::of(io.layer, io.x_shape, io.y_shape, io.batch);
-            products::backward_data(rec, io.scratch, &window, dy, &io.parameters[0].weight, dx);
-        }
-        (Layer::Conv(_) | Layer::Full(_), None) => {}
+        (Layer::Conv(_) | Layer::Full(_), dx) => conv::backward_data(rec, io, dy, dx),
         (Layer::Relu, _) => relu::backward(rec, io, dy),
         (Layer::Lrn(lrn), _) => lrn::backward(rec, io, lrn, dy),
         (Layer::MaxPool(pool), Some(dx)) => pool::backward(rec, io, pool, dy, dx),
@@ -113,10 +115,10 @@ pub fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tenso
     }
 }
 
-/// Records the gradients of the parameters from dy, which [`backward_data`] has left as it came where there are any.
+/// Records the gradients of the weights from dy, as [`backward_data`] left it.
 pub fn backward_weights(rec: &mut Recorder, io: &Io, dy: &Tensor) {
     if matches!(io.layer, Layer::Conv(_) | Layer::Full(_)) {
-        conv::backward(rec, io, dy, None);
+        conv::backward_weight(rec, io, dy);
     }
 }
 
@@ -129,6 +131,34 @@ pub fn backward_in_place(layer: &Layer) -> bool {
 pub fn arrange(rec: &mut Recorder, len: usize, batch: usize, pixels: &Tensor, image: &Tensor) {
     let consts = [("LEN", len.into()), ("N4", (batch / 4).into())];
     rec.each("image/arrange", len * batch / 4, &consts, &[("pixels", pixels.into()), ("x", image.into())]);
+}
+
+/// Images as bytes, on their device.
+pub struct Crops<'a> {
+    /// `[N, words]` u32: bytes of `[side, side, 3]` an image.
+    pub rgb: &'a Tensor,
+    /// `[N]` [`crate::column::ViewUniform`].
+    pub views: &'a Tensor,
+    /// `[3, size, size]`
+    pub mean: &'a Tensor,
+    /// Side of a crop in pixels.
+    pub side: usize,
+    /// Side of the mean image in pixels.
+    pub size: usize,
+}
+
+/// Records the views of an image batch in the order of the device: `[3, side, side, batch]`.
+pub fn views(rec: &mut Recorder, crops: &Crops, batch: usize, image: &Tensor) {
+    let len = 3 * crops.side * crops.side;
+    let consts = [
+        ("SIDE", crops.side.into()),
+        ("SIZE", crops.size.into()),
+        ("WORDS", len.div_ceil(4).into()),
+        ("N4", (batch / 4).into()),
+    ];
+    let binds =
+        [("crops", crops.rgb.into()), ("views", crops.views.into()), ("mean", crops.mean.into()), ("x", image.into())];
+    rec.each("image/views", len * batch / 4, &consts, &binds);
 }
 
 /// Records dx += incoming.

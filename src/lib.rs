@@ -11,7 +11,8 @@
 //!
 //! **From files to batches**
 //! - [`synth`]: the built-in data set
-//! - [`data`]: folders → squares → views → batches, by worker threads
+//! - [`data`]: sources → squares → views → batches, by worker threads
+//! - [`prepare`]: a source decoded once, in shards
 //!
 //! **From the table to programs**
 //! - [`plan`]: ★ phases of a step, what crosses between columns, memory; data alone
@@ -49,6 +50,8 @@ pub mod durable;
 pub mod error;
 pub mod eval;
 pub mod filters;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod gpu;
 pub mod layer;
 pub mod layers;
@@ -57,6 +60,7 @@ pub mod metrics;
 pub mod net;
 pub mod plan;
 pub mod predict;
+pub mod prepare;
 pub mod products;
 pub mod random;
 pub mod recipe;

@@ -7,7 +7,7 @@ mod drive;
 mod scale;
 
 use crate::column::{Column, RESULTS, Shared, StepUniform, Update};
-use crate::data::Batch;
+use crate::data::{Batch, Crops, Pixels, Stats, View};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, HostTime, Mapping, Profile, Staging, Tensor};
 use crate::net::{self, Net};
@@ -100,10 +100,18 @@ fn wait(sent: Vec<(Arc<Device>, Staging, Mapping, u64)>) -> Result<Results> {
     Ok(Results { columns, ended: Instant::now() })
 }
 
+/// The pixels of a micro-batch, as the batch has them.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Floats(&'a [f32]),
+    /// Bytes, and the view of each image.
+    Crops(&'a [u8], &'a [View]),
+}
+
 /// Images of a micro-batch on their way to a device.
 #[derive(Clone, Copy)]
 struct Load<'a> {
-    pixels: &'a [f32],
+    pixels: Part<'a>,
     labels: &'a [u32],
     uniform: StepUniform,
 }
@@ -115,6 +123,8 @@ pub struct Machine {
     settings: Settings,
     columns: Vec<Column>,
     shared: Vec<Shared>,
+    /// Whose mean the devices hold.
+    stats: Option<Arc<Stats>>,
     /// Every direction between two devices.
     links: Vec<Link>,
     /// For the results of steps to come, per column.
@@ -145,7 +155,7 @@ impl Machine {
         let profiles: Vec<&Profile> = devices.iter().map(|d| &d.profile).collect();
         let plan = Plan::new(net, &profiles, settings.batch, settings.accumulate)?;
         crate::plan::check_memory(net, &profiles, &plan, &devices.iter().map(|d| d.memory()).collect::<Vec<_>>())?;
-        let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(device, &plan, i)).collect();
+        let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(net, device, &plan, i)).collect();
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
         let columns: Vec<_> =
             (0..net.table.columns).map(|c| Column::new(net, &plan, c, &shared[plan.placement[c]], update)).collect();
@@ -172,7 +182,20 @@ impl Machine {
         let (pending, spans) = (VecDeque::new(), Spans::off());
         let mixed = devices[0].profile.family.precision() == Precision::Mixed;
         let (scale, begun) = (mixed.then(Scale::default), 0);
-        Ok(Self { net: net.clone(), plan, settings, columns, shared, links, ring, pending, scale, begun, spans })
+        Ok(Self {
+            net: net.clone(),
+            plan,
+            settings,
+            columns,
+            shared,
+            stats: None,
+            links,
+            ring,
+            pending,
+            scale,
+            begun,
+            spans,
+        })
     }
 
     /// The network.
@@ -318,6 +341,7 @@ impl Machine {
         let scale = self.scale.map_or(0, |scale| scale.exponent(self.pending.len()));
         self.begun = scale;
         let mut exchange = 0.0;
+        self.hold_mean(batch);
         for (i, first) in (0..batch.len()).step_by(self.plan.micro).enumerate() {
             let uniform = StepUniform {
                 seed_low: self.settings.seed as u32,
@@ -427,15 +451,34 @@ impl Machine {
         })
     }
 
+    /// Brings the mean of a batch of crops to every device, unless it is there.
+    fn hold_mean(&mut self, batch: &Batch) {
+        let Pixels::Crops(crops) = &batch.pixels else { return };
+        if !self.stats.as_ref().is_some_and(|held| Arc::ptr_eq(held, &crops.stats)) {
+            assert_eq!(crops.stats.size, self.net.table.image, "side of the mean image");
+            self.shared.iter().for_each(|shared| shared.mean.write(&shared.device, &crops.stats.mean));
+            self.stats = Some(Arc::clone(&crops.stats));
+        }
+    }
+
     /// The micro-batch that begins at image `first`.
     fn part<'a>(&self, batch: &'a Batch, first: usize, uniform: StepUniform) -> Load<'a> {
         let images = first..batch.len().min(first + self.plan.micro);
         let classes = self.net.classes;
         assert!(batch.labels.iter().all(|&label| (label as usize) < classes), "labels are below {classes}");
         let (valid, total) = (images.len() as u32, batch.len() as u32);
-        let per_image = self.net.rows[0].x.len();
+        let pixels = match &batch.pixels {
+            Pixels::Floats(values) => {
+                let len = self.net.rows[0].x.len();
+                Part::Floats(&values[images.start * len..images.end * len])
+            }
+            Pixels::Crops(crops) => {
+                let stride = Crops::stride(batch.side);
+                Part::Crops(&crops.rgb[images.start * stride..images.end * stride], &crops.views[images.clone()])
+            }
+        };
         Load {
-            pixels: &batch.pixels[images.start * per_image..images.end * per_image],
+            pixels,
             labels: &batch.labels[images],
             uniform: StepUniform { first: first as u32, valid, total, ..uniform },
         }
@@ -500,6 +543,7 @@ impl Machine {
             .cloned()
             .collect();
         let classes = self.net.classes;
+        self.hold_mean(batch);
         let mut all = Vec::with_capacity(batch.len() * classes);
         for first in (0..batch.len()).step_by(self.plan.micro) {
             self.drive(Some(self.part(batch, first, StepUniform::default())), &phases)?;

@@ -127,6 +127,8 @@ pub struct Plan {
     pub batch: usize,
     /// Values of the image batch.
     pub image: usize,
+    /// Values of the mean image.
+    pub mean: usize,
 }
 
 impl Plan {
@@ -153,6 +155,7 @@ impl Plan {
                 micro,
                 batch,
                 image: net.rows[0].x.len() * batch,
+                mean: 3 * net.table.image * net.table.image,
             };
             for (device, profile) in profiles.iter().enumerate() {
                 plan.put(net, device, profile);
@@ -237,10 +240,10 @@ impl Plan {
         4 * (self.image + crossing) as u64 + self.small(device)
     }
 
-    /// Bytes of labels, scores, results and uniforms.
+    /// Bytes of labels, scores, results, views, the mean image and uniforms.
     fn small(&self, device: usize) -> u64 {
         let columns = self.on(device).count();
-        (4 * self.batch * (1 + 2 * columns) + 256 * (1 + columns)) as u64
+        (4 * self.batch * (1 + 2 * columns) + 32 * self.batch + 4 * self.mean + 256 * (1 + columns)) as u64
     }
 }
 

@@ -1,6 +1,6 @@
 //! Prediction: the most probable classes of single images.
 
-use crate::data::{self, Batch, Exif, Stats};
+use crate::data::{self, Batch, Exif, Pixels, Stats};
 use crate::error::Result;
 use crate::eval;
 use crate::machine::Machine;
@@ -20,8 +20,11 @@ pub struct Prediction {
 pub struct Guess {
     /// Place in the classes.
     pub index: usize,
-    /// Name of the class.
+    /// The class, as the data calls it.
     pub class: String,
+    /// Its readable name, where `class` is a WordNet id and the weights know one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Mean over the views.
     pub probability: f32,
 }
@@ -39,35 +42,41 @@ pub struct Settings {
     pub exif: Exif,
 }
 
-/// Gives `take` a prediction for each of `images`, in their order.
+/// Gives `take` a prediction for each of `images`, in their order. `classes` come with their readable names, if any.
 ///
 /// # Errors
 /// A file that is not a readable JPEG or PNG; what comes before it has been given to `take`.
 pub fn predict<P: AsRef<Path>>(
     machine: &mut Machine,
     stats: &Stats,
-    classes: &[String],
+    (classes, names): (&[String], Option<&[String]>),
     images: &[P],
     how: Settings,
     mut take: impl FnMut(Prediction) -> Result<()>,
 ) -> Result<()> {
     let (side, size) = (machine.net().table.crop, machine.net().table.image);
     for group in images.chunks(how.batch.max(1)) {
-        let mut batch = Batch { side, ..Batch::default() };
+        let mut pixels = Vec::new();
         let mut unreadable = None;
         for path in group {
             match data::load(path.as_ref(), size, how.exif) {
-                Ok(square) => batch.pixels.extend(data::views_of(&square, stats, side, how.views)),
+                Ok(square) => pixels.extend(data::views_of(&square, stats, side, how.views)),
                 Err(e) => {
                     unreadable = Some(e);
                     break;
                 }
             }
         }
-        batch.labels = vec![0; batch.pixels.len() / (3 * side * side)];
+        let labels = vec![0; pixels.len() / (3 * side * side)];
+        let batch = Batch { side, pixels: Pixels::Floats(pixels), labels };
         let means = eval::mean_over_views(&machine.probabilities(&batch)?, how.views, classes.len());
         for (path, probabilities) in group.iter().zip(means.chunks_exact(classes.len())) {
-            let guess = |(index, probability)| Guess { index, class: classes[index].clone(), probability };
+            let guess = |(index, probability)| Guess {
+                index,
+                class: classes[index].clone(),
+                name: names.map(|names| names[index].clone()),
+                probability,
+            };
             let top = eval::top(probabilities, how.top).into_iter().map(guess).collect();
             take(Prediction { image: path.as_ref().to_string_lossy().into_owned(), top })?;
         }

@@ -49,12 +49,14 @@ pub struct Window {
     pub pad: usize,
     /// Images on the device, padding included.
     pub batch: usize,
+    /// Whether the forward product takes in the ReLU above it.
+    pub relu: bool,
 }
 
 /// The key of a window in caches and run folders: all extents, the batch among them.
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { x, y, kernel, stride, pad, batch } = self;
+        let Self { x, y, kernel, stride, pad, batch, relu: _ } = self;
         write!(f, "{x} to {y}, {kernel}×{kernel} /{stride} pad {pad}, batch {batch}")
     }
 }
@@ -66,8 +68,12 @@ impl Window {
     /// On a layer without a product.
     pub fn of(layer: &Layer, x: Shape, y: Shape, batch: usize) -> Self {
         match layer {
-            Layer::Conv(conv) => Self { x, y, kernel: conv.kernel, stride: conv.stride, pad: conv.pad, batch },
-            Layer::Full(_) => Self { x: Shape::new(x.len(), 1, 1), y, kernel: 1, stride: 1, pad: 0, batch },
+            Layer::Conv(conv) => {
+                Self { x, y, kernel: conv.kernel, stride: conv.stride, pad: conv.pad, batch, relu: false }
+            }
+            Layer::Full(_) => {
+                Self { x: Shape::new(x.len(), 1, 1), y, kernel: 1, stride: 1, pad: 0, batch, relu: false }
+            }
             other => unreachable!("{other:?} has no product"),
         }
     }
@@ -99,6 +105,7 @@ impl Window {
             ("KERNEL", self.kernel.into()),
             ("STRIDE", self.stride.into()),
             ("PAD", self.pad.into()),
+            ("RELU", usize::from(self.relu).into()),
         ]
     }
 }
@@ -183,7 +190,7 @@ pub fn needs(profile: &Profile, window: &Window) -> Needs {
     Product::ALL.into_iter().map(of).fold(Needs::default(), Needs::max)
 }
 
-/// y = w ∗ x + b. Shapes: x `[C, H, W, N]`, w `[OUT, C, KERNEL, KERNEL]`, b `[OUT]`, y `[OUT, OUT_H, OUT_W, N]`.
+/// y = w ∗ x + b, or max(y, 0) where the window says so. Shapes: x `[C, H, W, N]`, w `[OUT, C, KERNEL, KERNEL]`, b `[OUT]`, y `[OUT, OUT_H, OUT_W, N]`.
 pub fn forward(rec: &mut Recorder, scratch: &Scratch, window: &Window, x: &Tensor, w: &Tensor, b: &Tensor, y: &Tensor) {
     match rec.device.profile.variant(Product::Forward, window) {
         Variant::Portable(tile) => portable::forward(rec, tile, window, x, w, b, y),
@@ -213,20 +220,24 @@ pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, d
     }
 }
 
-/// db, the gradient of b: the sum of dy over pixels and images. The same kernel beside every variant.
-pub fn backward_bias(rec: &mut Recorder, window: &Window, dy: &Tensor, db: &Tensor) {
-    let len = window.pixels() * window.batch / 4;
-    let threads = 64u32;
-    for maps in ranges(window.y.c, window.pixels() * window.batch, &rec.device.profile) {
-        let per_map = window.pixels() * window.batch;
-        let dy = dy.slice(maps.start * per_map..maps.end * per_map);
-        let db = db.slice(maps.clone());
-        rec.dispatch(
-            "conv/backward_bias",
-            &[("LEN", len.into()), ("THREADS", threads.into())],
-            &[("dy", (&dy).into()), ("db", (&db).into())],
-            [maps.len() as u32, 1, 1],
-        );
+/// db, the gradient of b: the sum of dy over pixels and images. Where the forward product took in a ReLU, whose output is
+/// `relu`, dy passes it backward first, in place. The same kernels beside every variant.
+pub fn backward_bias(rec: &mut Recorder, window: &Window, relu: Option<&Tensor>, dy: &Tensor, db: &Tensor) {
+    let per_map = window.pixels() * window.batch;
+    // A subgroup a map on a software adapter.
+    let consts = [("LEN", (per_map / 4).into()), ("THREADS", rec.device.profile.workgroup.into())];
+    for maps in ranges(window.y.c, per_map, &rec.device.profile) {
+        let part = |tensor: &Tensor| tensor.slice(maps.start * per_map..maps.end * per_map);
+        let (dy, sum) = (part(dy), db.slice(maps.clone()));
+        let size = [maps.len() as u32, 1, 1];
+        let binds = [("dy", (&dy).into()), ("sum", (&sum).into())];
+        match relu.map(part) {
+            None => rec.dispatch("conv/backward_bias", &consts, &binds, size),
+            Some(y) => {
+                let [dy, sum] = binds;
+                rec.dispatch("relu/backward_bias", &consts, &[("y", (&y).into()), dy, sum], size);
+            }
+        }
     }
 }
 

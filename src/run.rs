@@ -11,8 +11,7 @@ use crate::data::Stats;
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::net::Table;
-use crate::weights::{Array, Weights};
-use std::collections::BTreeMap;
+use crate::weights::Weights;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,9 +91,7 @@ impl Run {
 
     /// Keeps the mean image and colour components with the run.
     pub fn write_stats(&self, stats: &Stats) -> Result<()> {
-        let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
-        let arrays = BTreeMap::from([("mean".to_owned(), mean)]);
-        Weights { colour: stats.colour, arrays, ..Weights::default() }.write(&self.folder.join(STATS))
+        Weights::of_stats(stats).write(&self.folder.join(STATS))
     }
 }
 
@@ -139,7 +136,8 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
 
 #[cfg(test)]
 fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
-    use crate::data::{Augment, Exif, Order};
+    use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
+    use std::collections::BTreeMap;
     Config {
         version: "0.0.0".to_owned(),
         net: net.to_owned(),
@@ -156,16 +154,28 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
         dropout: defaults.dropout,
         schedule: defaults.schedule.parse().unwrap(),
         augment: Augment::Full,
+        colour: 0.1,
+        colour_until: None,
+        colour_divide: false,
+        crop_chunk: 1,
+        mean: Mean::Image,
+        mean_crop: MeanCrop::Own,
+        stats: Basis::Full,
         order: Order::Shuffled,
+        shuffle: Shuffle::Full,
         exif: Exif::Apply,
         workers: 1,
         checkpoint_every: 10,
         eval_every: 10,
         keep: 3,
         weights: None,
+        class_names: None,
         classes: (0..1000).map(|i| i.to_string()).collect(),
+        decoding: Decoding::own(),
         data: Data {
             path: PathBuf::from("/data"),
+            val: None,
+            options: Default::default(),
             train_images: 1000,
             val_images: 10,
             train_fingerprint: "00".to_owned(),

@@ -131,6 +131,7 @@ impl Solo {
             layer: &self.case.layer,
             x_shape: self.case.x,
             y_shape: self.y_shape,
+            relu: self.case.relu,
             batch: self.batch,
             x: self.x.clone(),
             y: self.y.clone(),
@@ -181,13 +182,21 @@ impl Solo {
         rec.finish()
     }
 
-    /// What runs beside the layers: the arrangement of the batch, the exchange's addition and the update.
+    /// What runs beside the layers: the arrangement of the batch, the exchange's addition, the update and the search for
+    /// overflow.
     pub fn beside(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
         layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
+        if self.case.x.c == 3 && self.case.x.h == self.case.x.w {
+            let (side, views) = (self.case.x.h, Tensor::zeros(&self.device, "views", 8 * self.batch));
+            let crops = layers::Crops { rgb: &self.x, views: &views, mean: &self.x, side, size: side };
+            layers::views(&mut rec, &crops, self.batch, &self.dx);
+        }
         layers::add(&mut rec, &self.dx, &self.x);
+        let flags = Tensor::zeros(&self.device, "flags", 2 * RESULTS);
         for parameter in &self.parameters {
             layers::update(&mut rec, Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 }, parameter, &self.totals);
+            layers::find_overflow(&mut rec, parameter, &flags);
         }
         rec.finish()
     }

@@ -8,7 +8,7 @@ mod progress;
 pub use progress::Progress;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{DataSet, Loaded, Loader, Stats};
+use crate::data::{Asked, DataSet, Loaded, Loader, Stats};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
@@ -189,7 +189,9 @@ impl Trainer {
         let place = Place { done, total: config.steps, passes: epoch };
         let rate = config.schedule.rate(config.lr, place, &self.state.plateau);
         self.machine.begin(&batch, done + 1, rate as f32)?;
-        Ok(Begun { step: done + 1, epoch, rate, images: batch.len(), start, wait })
+        let images = batch.len();
+        loader.recycle(batch);
+        Ok(Begun { step: done + 1, epoch, rate, images, start, wait })
     }
 
     fn finish_step(&mut self, begun: Begun, progress: &mut Progress) -> Result<()> {
@@ -233,7 +235,7 @@ impl Trainer {
         let config = &self.run.config;
         let mut score = Score::default();
         let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
-        let (mut done, all) = (0, self.images.val.images.len());
+        let (mut done, all) = (0, self.images.val.len());
         let (ended, skipped) =
             eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
                 score.add(probabilities, label);
@@ -271,7 +273,8 @@ impl Trainer {
     fn save(&mut self, progress: &mut Progress) -> Result<()> {
         let (run, config) = (&self.run.folder, &self.run.config);
         self.metrics.sync()?;
-        let labels = Labels { net: self.machine.net(), classes: &config.classes, stats: &self.stats };
+        let class_names = config.class_names.as_deref();
+        let labels = Labels { net: self.machine.net(), classes: &config.classes, class_names, stats: &self.stats };
         let (weights, momenta) = (self.machine.weights()?, self.machine.momenta()?);
         let folder = checkpoint::save(run, labels, Checkpoint { state: self.state, weights, momenta })?;
         checkpoint::prune(run, config.keep, self.state.best)?;
@@ -283,7 +286,7 @@ impl Trainer {
 
 /// Whether nothing is left to do after the checkpoint with this state.
 pub fn is_finished(run: &Run, state: &State) -> bool {
-    state.step >= run.config.steps && state.evaluated == state.step
+    state.step >= run.config.steps && (run.config.data.val_images == 0 || state.evaluated == state.step)
 }
 
 /// Allocates the machine of a run: what does not fit fails here, before anything is written.
@@ -304,9 +307,15 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     let stats = match given {
         Some(stats) if stats.colour.is_some() => stats,
         given => {
-            let (exif, workers) = (run.config.exif, run.config.workers);
-            let count = |done, all| progress.count("mean image", done, all);
-            let (measured, skipped) = crate::data::measure(&images.train, table.image, exif, workers, count)?;
+            let config = &run.config;
+            let asked = Asked {
+                basis: config.stats,
+                seed: config.seed,
+                size: table.image,
+                exif: config.exif,
+                workers: config.workers,
+            };
+            let (measured, skipped) = asked.stats(&images.train, progress)?;
             progress.skipped(&skipped);
             // A mean that came with the weights is used as it is; only its colours were not known.
             match given {
@@ -315,6 +324,7 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
             }
         }
     };
+    let stats = Stats { mean_crop: run.config.mean_crop, ..stats.with_mean(run.config.mean) };
     run.write_stats(&stats)?;
     Ok(stats)
 }

@@ -45,7 +45,7 @@ pub fn tasks(net: &Net, batch: usize) -> Vec<Task> {
         let window = Window::of(&row.layer, row.x, row.y, batch);
         let mut products = Product::ALL.to_vec();
         products.retain(|&product| i > 0 || product != Product::BackwardData);
-        let case = Case { name: row.name.to_owned(), layer: row.layer, x: row.x, images: batch };
+        let case = Case { name: row.name.to_owned(), layer: row.layer, x: row.x, images: batch, relu: false };
         match tasks.iter_mut().find(|task| task.window == window) {
             Some(task) if task.products.len() < products.len() => task.products = products,
             Some(_) => {}

@@ -2,14 +2,14 @@
 //!
 //! `conv1.weight` [96, 3, 11, 11], `conv2.weight` [256, 48, 5, 5] (as `groups=2`) and so on, biases, and `mean`
 //! [3, size, size] in RGB 0-255. The first half of the maps is the first column. The metadata names the `net`, its
-//! `classes` (a JSON list), `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
-//! colour components, JSON) and the `format`. A file without metadata is read as well.
+//! `classes` (a JSON list), readable `class_names` where those are WordNet ids, `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
+//! colour components, JSON), `mean_crop` (where the mean is subtracted, if not at the crop's place) and the `format`. A file without metadata is read as well.
 
-mod file;
+pub(crate) mod file;
 
 use crate::alexnet::{self, TABLES};
 use crate::checkpoint;
-use crate::data::{Colour, Stats};
+use crate::data::{Colour, MeanCrop, Stats};
 use crate::error::{Error, Result};
 use crate::layer::{Full, Layer};
 use crate::net::{Net, Table};
@@ -38,10 +38,14 @@ pub struct Weights {
     pub net: Option<String>,
     /// Class names, in the order of fc8's units.
     pub classes: Option<Vec<String>>,
+    /// Readable names of the classes, where `classes` are WordNet ids and the data had names for them.
+    pub class_names: Option<Vec<String>>,
     /// Dropout probability of the training; absent where the file states none, and then no factor is in use.
     pub dropout: Option<f32>,
     /// Principal colour components of the training set.
     pub colour: Option<Colour>,
+    /// Where the mean image is read.
+    pub mean_crop: MeanCrop,
     /// Every tensor by name, the mean image among them.
     pub arrays: BTreeMap<String, Array>,
 }
@@ -56,10 +60,19 @@ impl Weights {
             path: PathBuf::new(),
             net: Some(net.table.name.to_owned()),
             classes: Some(classes.to_vec()),
+            class_names: None,
             dropout: Some(net.dropout),
             colour: stats.colour,
+            mean_crop: stats.mean_crop,
             arrays,
         }
+    }
+
+    /// A file of statistics alone.
+    pub fn of_stats(stats: &Stats) -> Self {
+        let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
+        let arrays = BTreeMap::from([(MEAN.to_owned(), mean)]);
+        Self { colour: stats.colour, mean_crop: stats.mean_crop, arrays, ..Self::default() }
     }
 
     /// Reads a weights file, a checkpoint folder or the last complete checkpoint of a run folder.
@@ -81,7 +94,14 @@ impl Weights {
             return Err(bad("net", &format!("one of {}", names())));
         }
         let classes = metadata.get("classes").map(|json| serde_json::from_str(json)).transpose();
-        let classes = classes.map_err(|_| bad("classes", "a JSON list of names"))?;
+        let classes: Option<Vec<String>> = classes.map_err(|_| bad("classes", "a JSON list of names"))?;
+        let class_names = metadata.get("class_names").map(|json| serde_json::from_str(json)).transpose();
+        let class_names: Option<Vec<String>> = class_names.map_err(|_| bad("class_names", "a JSON list of names"))?;
+        if let (Some(names), Some(classes)) = (&class_names, &classes)
+            && names.len() != classes.len()
+        {
+            return Err(bad("class_names", "as many names as `classes` has"));
+        }
         let dropout = metadata.get("dropout").map(|p| p.parse()).transpose();
         let dropout: Option<f32> = dropout.map_err(|_| bad("dropout", "a probability"))?;
         if dropout.is_some_and(|p| !(0.0..1.0).contains(&p)) {
@@ -89,7 +109,12 @@ impl Weights {
         }
         let colour = metadata.get("colour").map(|json| serde_json::from_str(json)).transpose();
         let colour = colour.map_err(|_| bad("colour", "the JSON of three components"))?;
-        Ok(Self { path, net, classes, dropout, colour, arrays })
+        let mean_crop = match metadata.get("mean_crop").map(String::as_str) {
+            None | Some("own") => MeanCrop::Own,
+            Some("centre") => MeanCrop::Centre,
+            Some(_) => return Err(bad("mean_crop", "own or centre")),
+        };
+        Ok(Self { path, net, classes, class_names, dropout, colour, mean_crop, arrays })
     }
 
     /// Writes a file whose bytes depend on the contents alone.
@@ -100,9 +125,15 @@ impl Weights {
         if let Some(classes) = &self.classes {
             metadata.insert("classes", json(serde_json::to_string(classes))?);
         }
+        if let Some(names) = &self.class_names {
+            metadata.insert("class_names", json(serde_json::to_string(names))?);
+        }
         metadata.extend(self.dropout.map(|p| ("dropout", p.to_string())));
         if let Some(colour) = &self.colour {
             metadata.insert("colour", json(serde_json::to_string(colour))?);
+        }
+        if self.mean_crop == MeanCrop::Centre {
+            metadata.insert("mean_crop", "centre".to_owned());
         }
         file::write(path, &metadata, &self.arrays)
     }
@@ -150,8 +181,8 @@ impl Weights {
         Ok(net.tensors().iter().map(|t| self.arrays.remove(&t.name).map_or_else(Vec::new, |a| a.data)).collect())
     }
 
-    /// Class names; their numbers where the file names none.
-    pub fn class_names(&self, net: &Net) -> Vec<String> {
+    /// Classes; their numbers where the file names none.
+    pub fn numbered_classes(&self, net: &Net) -> Vec<String> {
         self.classes.clone().unwrap_or_else(|| (0..net.classes).map(|i| i.to_string()).collect())
     }
 
@@ -160,14 +191,24 @@ impl Weights {
     /// # Errors
     /// A mean of another size than the net's images.
     pub fn stats(&self, table: &Table) -> Result<Option<Stats>> {
-        let size = table.image;
+        self.stats_of(table.image).map_err(|_| {
+            let found = &self.arrays[MEAN].dims;
+            self.wrong_shape(table.name, MEAN, found, &[3, table.image, table.image])
+        })
+    }
+
+    /// The same for squares of `size` pixels.
+    ///
+    /// # Errors
+    /// A mean of another size.
+    pub fn stats_of(&self, size: usize) -> Result<Option<Stats>> {
         let expected = [3, size, size];
         match self.arrays.get(MEAN) {
             None => Ok(None),
             Some(mean) if mean.dims == expected => {
-                Ok(Some(Stats { size, mean: mean.data.clone(), colour: self.colour }))
+                Ok(Some(Stats { size, mean: mean.data.clone(), mean_crop: self.mean_crop, colour: self.colour }))
             }
-            Some(mean) => Err(self.wrong_shape(table.name, MEAN, &mean.dims, &expected)),
+            Some(mean) => Err(self.error(format!("its mean has shape {:?}; expected {expected:?}", mean.dims))),
         }
     }
 

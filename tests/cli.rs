@@ -323,6 +323,25 @@ fn resume_refuses_what_contradicts_the_run() {
     fails(folder, &["train", "data", "--resume", "data"], 1, &["config.toml", "run"]);
 }
 
+/// Another decoder, scaling or filter makes other pixels of the same files.
+#[test]
+fn resume_refuses_other_pixels() {
+    let folder = fresh();
+    let run = folder.path().join("run");
+    copy(&trained().join("run"), &run);
+    let path = run.join("config.toml");
+    let config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+    for part in ["decoder", "scaling", "filter"] {
+        let mut other = config.clone();
+        other["decoding"][part] = "another".into();
+        fs::write(&path, toml::to_string(&other).unwrap()).unwrap();
+        let said = format!("{part} another");
+        fails(folder.path(), &["train", "data", "--resume", "run"], 2, &["run: begun with", &said, "other pixels"]);
+    }
+    fs::write(&path, toml::to_string(&config).unwrap()).unwrap();
+    assert!(done(folder.path(), &["train", "data", "--resume", "run"]).contains("finished"));
+}
+
 #[test]
 fn training_in_two_parts_is_training_in_one() {
     let folder = fresh();
@@ -475,7 +494,8 @@ fn the_machine_is_described() {
     for part in ["conv1", "fc8", "60,965,224"] {
         assert!(table.contains(part), "{part} in {table}");
     }
-    assert!(done(folder, &["describe", "--net", "tiny", "--batch", "5"]).contains("conv5"));
+    let tiny = done(folder, &["describe", "--net", "tiny", "--batch", "5"]);
+    assert!(tiny.contains("conv5") && tiny.contains("MiB of batches"), "{tiny}");
     let growth = done(folder, &["describe", "--net", "tiny", "--growth", "--gflops", "20", "--gigabytes", "5"]);
     assert!(growth.contains("20 GFLOP/s") && growth.contains("60 GB/s"), "{growth}");
     fails(folder, &["describe", "--gflops", "20"], 2, &["--growth"]);
@@ -547,6 +567,9 @@ fn speed_is_measured() {
     fs::write(folder.join("before.json"), two).unwrap();
     let step = ["bench", "step", "--net", "tiny", "--batch", "8", "--steps", "1", "--json", "--compare", "before.json"];
     assert!(json(&step)["speedup"].as_f64().unwrap() > 0.0);
+    let forward = json(&["bench", "step", "--net", "tiny", "--batch", "8", "--steps", "1", "--forward", "--json"]);
+    assert!(forward["pass"] == "forward" && forward["recording"].is_null(), "{forward}");
+    assert!(forward["images_per_second"].as_f64().unwrap() > 0.0, "{forward}");
     fs::write(folder.join("not.json"), "{\"net\": 1}\nbatch\n").unwrap();
     fails(folder, &["bench", "step", "--compare", "not.json"], 2, &["--compare not.json", "line 2"]);
     fails(folder, &["bench", "step", "--compare", "none.json"], 1, &["none.json"]);

@@ -2,7 +2,7 @@
 
 use alexnet::alexnet::{ALEXNET, HALF, TINY};
 use alexnet::checkpoint::{self, Best, Checkpoint, Labels, State};
-use alexnet::data::{Colour, Stats};
+use alexnet::data::{Colour, MeanCrop, Stats};
 use alexnet::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
 use alexnet::net::Net;
 use alexnet::recipe::Figures;
@@ -25,7 +25,7 @@ fn classes() -> Vec<String> {
 fn stats() -> Stats {
     let mean = (0..3 * 72 * 72).map(|i| (i % 256) as f32 / 2.0).collect();
     let colour = Colour { stdev: [50.0, 12.5, 0.1], components: [[1.0, 0.0, 0.0], [0.0, 0.6, 0.8], [0.0, -0.8, 0.6]] };
-    Stats { size: 72, mean, colour: Some(colour) }
+    Stats { size: 72, mean, mean_crop: MeanCrop::Own, colour: Some(colour) }
 }
 
 fn sample() -> (Net, Vec<Vec<f32>>, Weights) {
@@ -134,7 +134,7 @@ fn foreign_files_need_no_metadata_and_may_be_of_any_precision() {
         assert_eq!(read.table(Some(&TINY)).unwrap().name, "tiny");
         let net = read.resolve(&TINY).unwrap();
         assert_eq!((net.classes, net.dropout), (CLASSES, 0.0), "no dropout means no factor in use");
-        assert_eq!(read.class_names(&net), ["0", "1", "2"]);
+        assert_eq!(read.numbered_classes(&net), ["0", "1", "2"]);
         says(&read.needed_stats(&TINY).unwrap_err().to_string(), &["mean", "[3, 72, 72]"]);
         for (got, expected) in read.take(&net).unwrap().iter().flatten().zip(tensors.iter().flatten()) {
             assert!((got - expected).abs() <= tolerance * expected.abs(), "{got} {expected}");
@@ -225,7 +225,7 @@ fn save(run: &Path, step: u64, best: Option<Best>) {
     let (classes, stats) = (classes(), stats());
     let momenta = tensors.iter().map(|t| t.iter().map(|w| w * step as f32).collect()).collect();
     let state = State { step, evaluated: step, best, ..State::default() };
-    let labels = Labels { net: &net, classes: &classes, stats: &stats };
+    let labels = Labels { net: &net, classes: &classes, class_names: None, stats: &stats };
     let folder = checkpoint::save(run, labels, Checkpoint { state, weights: tensors, momenta }).unwrap();
     assert_eq!(folder, run.join(format!("step-{step:07}")));
 }
@@ -302,7 +302,7 @@ fn a_failed_save_leaves_the_checkpoint_before() {
     fs::write(run.join(".tmp-step-0000002"), "").unwrap();
     let (net, tensors, _) = sample();
     let (classes, stats) = (classes(), stats());
-    let labels = Labels { net: &net, classes: &classes, stats: &stats };
+    let labels = Labels { net: &net, classes: &classes, class_names: None, stats: &stats };
     let state = State { step: 2, ..State::default() };
     let saved = checkpoint::save(run, labels, Checkpoint { state, weights: tensors.clone(), momenta: tensors });
     says(&saved.unwrap_err().to_string(), &["step-0000002"]);
@@ -341,7 +341,8 @@ fn metrics_are_the_lines_the_format_states() {
     let text = fs::read_to_string(&path).unwrap();
     let expected = concat!(
         r#"{"step":1,"epoch":1,"loss":2.302585092994143,"top1_error":0.9,"top5_error":0.5,"lr":0.01,"#,
-        r#""images_per_second":100.0,"seconds":0.32,"data_wait":0.0,"exchange":0.01,"host":0.001}"#,
+        r#""images_per_second":100.0,"seconds":0.32,"data_wait":0.0,"exchange":0.01,"scale":1.0,"skipped":0,"#,
+        r#""host":0.001}"#,
         "\n",
         r#"{"step":1,"epoch":1,"split":"val","loss":2.0,"top1_error":0.8,"top5_error":0.25}"#,
         "\n"

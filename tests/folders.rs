@@ -18,8 +18,7 @@ fn tree(files: &[&str]) -> TempDir {
 }
 
 fn names(set: &DataSet) -> Vec<(String, u32)> {
-    let name = |p: &Path| p.file_name().unwrap().to_str().unwrap().to_owned();
-    set.images.iter().map(|i| (name(&i.path), i.class)).collect()
+    (0..set.len()).map(|n| (String::from_utf8(set.name(n).to_vec()).unwrap(), set.label(n))).collect()
 }
 
 fn refused(root: &Path, split: Split) -> String {
@@ -46,7 +45,7 @@ fn classes_then_files_by_name_as_bytes() {
     assert_eq!(set.classes, ["B", "a", "b"]);
     let wanted = [("z.jpg", 0), ("z.jpg", 1), ("é.jpg", 1), ("10.png", 2), ("2.png", 2)];
     assert_eq!(names(&set), wanted.map(|(name, class)| (name.to_owned(), class)));
-    let val = DataSet::open_with_classes(root.path(), Split::Val, &set.classes).unwrap();
+    let val = DataSet::open(root.path(), Split::Val).unwrap().with_classes(&set.classes).unwrap();
     assert_eq!((names(&val), val.classes), (vec![("1.jpg".to_owned(), 2)], set.classes));
 }
 
@@ -55,19 +54,20 @@ fn what_cannot_be_used_is_named() {
     let root = tree(&["train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/stranger/1.jpg"]);
     let missing = refused(&root.path().join("missing"), Split::Train);
     assert!(missing.contains("missing: no such folder") && missing.contains("DATA/train/CLASS/*"), "{missing}");
-    assert!(refused(&root.path().join("train/a/1.jpg"), Split::Train).contains("not a folder"));
+    assert!(refused(&root.path().join("train/a/1.jpg"), Split::Train).contains("not a source of images"));
     let empty = tempfile::tempdir().unwrap();
     assert!(refused(empty.path(), Split::Train).contains("empty"));
     let flat = tree(&["a/1.jpg", "b/1.jpg"]);
-    assert!(refused(flat.path(), Split::Train).contains("no folder \"train\""));
-    assert!(refused(flat.path(), Split::Val).contains("no folder \"val\""));
+    assert!(!DataSet::open(flat.path(), Split::Train).unwrap().has_splits);
+    assert!(refused(tree(&["val/a/1.jpg"]).path(), Split::Train).contains("no folder \"train\""));
+    assert!(refused(tree(&["train/a/1.jpg"]).path(), Split::Val).contains("no folder \"val\""));
     assert!(refused(tree(&["train/1.jpg"]).path(), Split::Train).contains("no class folder"));
     assert!(refused(tree(&["train/only/1.jpg"]).path(), Split::Train).contains("one class only (\"only\")"));
     let hollow = refused(tree(&["train/a/1.jpg", "train/hollow/.keep"]).path(), Split::Train);
     assert!(hollow.contains("class \"hollow\" has no image"), "{hollow}");
     assert!(refused(tree(&["val/a/.keep"]).path(), Split::Val).contains("no image"));
     let classes = DataSet::open(root.path(), Split::Train).unwrap().classes;
-    let stranger = DataSet::open_with_classes(root.path(), Split::Val, &classes).unwrap_err().to_string();
+    let stranger = DataSet::open(root.path(), Split::Val).unwrap().with_classes(&classes).unwrap_err().to_string();
     assert!(stranger.contains("\"stranger\" is not among the 2 classes") && stranger.contains("(a, b)"), "{stranger}");
 }
 

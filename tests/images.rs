@@ -98,6 +98,32 @@ fn cmyk_and_progressive() {
     }
 }
 
+/// Every pixel of what Pillow makes of them: `Image.open("cmyk.jpg").convert("RGB").save("cmyk.png")`.
+#[test]
+fn cmyk_and_ycck_are_pillows_within_two_levels() {
+    for name in ["cmyk", "ycck"] {
+        let [ours, pillows] = ["jpg", "png"].map(|e| load(&fixture(&format!("{name}.{e}")), 40, Exif::Apply).unwrap());
+        let most = ours.rgb.iter().zip(&pillows.rgb).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(most <= Some(2), "{name}: {most:?}");
+    }
+}
+
+/// ILSVRC's oddities: a PNG named JPEG (n02105855_2933.JPEG), and EXIF blocks that cannot be read.
+#[test]
+fn oddities_of_ilsvrc() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n02105855_2933.JPEG");
+    fs::write(&path, encoded(pattern(8, 8), ImageFormat::Png)).unwrap();
+    assert_eq!(load(&path, 8, Exif::Apply).unwrap().rgb, pattern(8, 8).into_raw());
+    let plain = encoded(pattern(32, 32), ImageFormat::Jpeg);
+    let wanted = load_bytes(&plain, 32, Exif::Apply).unwrap();
+    for block in [&b"Exif\0\0"[..], b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0nothing of the kind", b"other"] {
+        let length = (block.len() as u16 + 2).to_be_bytes();
+        let jpeg = [&plain[..2], &[0xFF, 0xE1], &length, block, &plain[2..]].concat();
+        assert_eq!(load_bytes(&jpeg, 32, Exif::Apply).unwrap(), wanted);
+    }
+}
+
 /// Where the stored quarters, all different, are seen under each orientation of the EXIF standard: left to right, then
 /// below. 1 to 4 are the image, mirrored, turned by 180° and mirrored upside down; 5 to 8 are transpositions of these.
 #[test]

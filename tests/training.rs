@@ -4,11 +4,12 @@ mod common;
 
 use alexnet::alexnet::{ALEXNET, HALF, TINY};
 use alexnet::check::nmse;
-use alexnet::data::Batch;
+use alexnet::data::{Batch, Crops, Pixels, Square, Stats, View};
 use alexnet::error::Error;
 use alexnet::gpu::Device;
 use alexnet::machine::{Machine, Settings};
 use alexnet::net::{Net, Table};
+use alexnet::products::Choices;
 use alexnet::recipe::Figures;
 use alexnet::reference;
 use common::golden::{Golden, near};
@@ -35,11 +36,55 @@ fn begun(net: &Net, device: &Arc<Device>, batch: usize) -> Machine {
     machine
 }
 
+/// Bytes that the device finishes train as the floats that the host finishes, in micro-batches too and after another
+/// batch with another mean.
+#[test]
+fn crops_train_as_their_floats() {
+    let _alone = common::alone();
+    let net = Net::resolve(&TINY, 10, 0.5).unwrap();
+    let (size, side, images) = (TINY.image, TINY.crop, 6);
+    let batch = |salt: u32| {
+        let mut stats = Stats::published(size);
+        stats.mean.iter_mut().enumerate().for_each(|(i, mean)| *mean += (i as u32 * salt % 7) as f32);
+        let mut crops = Crops::new(Arc::new(stats));
+        for n in 0..images {
+            let rgb = (0..3 * size * size).map(|i| alexnet::random::hash(&[salt, n, i as u32]) as u8).collect();
+            let view = View { noise: [1.5, -3.0, n as f32], ..View::plain(n as usize, 8 - n as usize, n % 2 == 0) };
+            crops.push(&Square { size, rgb }, view, side);
+        }
+        Batch { side, pixels: Pixels::Crops(crops), labels: (0..images).map(|n| n % 10).collect() }
+    };
+    let floats = |batch: &Batch| Batch { pixels: Pixels::Floats(batch.floats().into_owned()), ..batch.clone() };
+    for device in devices() {
+        let train = |as_floats: bool| {
+            let settings = Settings { accumulate: 2, ..settings(images as usize) };
+            let mut machine = Machine::new(&net, std::slice::from_ref(&device), settings).unwrap();
+            machine.set_weights(&alexnet::bench::weights(&net)).unwrap();
+            let step = |(step, salt): (u64, u32)| {
+                let batch = if as_floats { floats(&batch(salt)) } else { batch(salt) };
+                machine.step(&batch, step, 0.001).unwrap().loss
+            };
+            [(1, 1), (2, 2), (3, 1)].map(step)
+        };
+        let (bytes, floats) = (train(false), train(true));
+        for (a, b) in bytes.into_iter().zip(floats) {
+            assert!((a - b).abs() <= 1e-5 * b.abs(), "{bytes:?}, not {floats:?}, on {}", device.describe());
+        }
+    }
+}
+
+/// The device with the kernels of `--exact`.
+fn exact(device: &Arc<Device>) -> Arc<Device> {
+    device.with_choices(Choices { exact: true, ..Choices::default() })
+}
+
 #[test]
 fn a_step_of_tiny_equals_the_reference_and_pytorch() {
     let _alone = common::alone();
     let golden = Golden::open("tiny.safetensors");
-    for device in devices() {
+    // Winograd's rounding is larger, and where it moves a value past zero ReLU makes it a whole gradient.
+    let forms = devices().into_iter().flat_map(|device| [(exact(&device), 1e-9), (device, 1e-7)]);
+    for (device, limit) in forms {
         for (case, p) in [("plain", 0.0), ("dropout", 0.5)] {
             let net = Net::resolve(&TINY, 10, p).unwrap();
             let batch = seeded::batch(&net, 8);
@@ -54,14 +99,14 @@ fn a_step_of_tiny_equals_the_reference_and_pytorch() {
             let found = machine.gradients().unwrap();
             for ((tensor, found), expected) in net.tensors().iter().zip(&found).zip(&pass.gradients) {
                 let error = nmse(found, expected);
-                assert!(error < 1e-9, "{case}, {} on {}: {error:e}", tensor.name, device.describe());
+                assert!(error < limit, "{case}, {} on {}: {error:e}", tensor.name, device.describe());
                 let wide: Vec<f64> = found.iter().copied().map(f64::from).collect();
                 golden.check_gradient(&format!("{case}.{}", tensor.name), &wide, 1e-3);
             }
             let (mut w, mut v) = (weights[0].clone(), vec![0.0; weights[0].len()]);
             reference::sgd(&mut w, &mut v, &pass.gradients[0], 1e-3, 0.9, 0.0005);
             assert!(nmse(&machine.weights().unwrap()[0], &w) < 1e-12);
-            assert!(nmse(&machine.momenta().unwrap()[0], &v) < 1e-9);
+            assert!(nmse(&machine.momenta().unwrap()[0], &v) < limit);
         }
     }
 }
@@ -75,14 +120,14 @@ fn alexnet_answers_as_in_pytorch() {
         let found = machine.probabilities(&seeded::batch(&net, 2)).unwrap();
         let expected = Golden::open("full.safetensors").get("alexnet");
         let error = nmse(&found, &expected);
-        assert!(error < 1e-9, "{}: {error:e}", device.describe());
+        assert!(error < 1e-8, "{}: {error:e}", device.describe());
         for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
             near(&format!("probability {i}"), f64::from(*found), *expected, 1e-4 * expected);
         }
     }
 }
 
-/// Ten steps on one batch, pinned: what these kernels gave on the day they were written, on llvmpipe.
+/// Ten steps on one batch, pinned: what the exact kernels gave on the day they were written, on llvmpipe.
 #[test]
 fn ten_losses() {
     let _alone = common::alone();
@@ -91,7 +136,7 @@ fn ten_losses() {
     for device in devices() {
         let net = Net::resolve(&TINY, 10, 0.5).unwrap();
         let batch = seeded::batch(&net, 32);
-        let mut machine = begun(&net, &device, 32);
+        let mut machine = begun(&net, &exact(&device), 32);
         let losses: Vec<_> = (1..=10).map(|step| machine.step(&batch, step, 3e-3).unwrap().loss).collect();
         for (step, (found, pinned)) in (1..).zip(losses.iter().zip(LOSSES)) {
             assert!((found - pinned).abs() < 1e-3 * pinned, "step {step} on {}: {losses:?}", device.describe());

@@ -4,6 +4,7 @@
 // at once and handed round. Windows outside the image cost nothing.
 
 #import lanes
+#import relu
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
 @group(0) @binding(1) var w: texture_storage_2d<rgba32float, read>;       // [OUT, KERNEL, KERNEL, C4]
@@ -48,7 +49,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     for (var i = 0u; i < TM; i++) {
         if row + i < OUT {
-            y[((row + i) * OUT_H * OUT_W + pixel) * N4 + images] = sum[i] + vec4(b[row + i]);
+            var value = sum[i] + vec4(b[row + i]);
+            if RELU == 1u { value = relu(value); }
+            y[((row + i) * OUT_H * OUT_W + pixel) * N4 + images] = value;
         }
     }
 }

@@ -2,6 +2,7 @@
 //
 // Implicit GEMM: M = OUT maps, N = output pixels × images, K = C·KERNEL². Four columns are four images of one pixel.
 
+#import relu
 #import wide
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;         // [C, H, W, N4]
@@ -44,5 +45,7 @@ fn load_b(k: u32, n: u32) -> mat4x4<f32> {
 
 fn store(slice: u32, row: u32, n: u32, value: vec4<f32>) {
     if row >= M || n >= N / 4u { return; }
-    y[(slice * M + row) * (N / 4u) + n] = value + select(0.0, b[row], slice == 0u);
+    var sum = value + select(0.0, b[row], slice == 0u);
+    if RELU == 1u && K_SLICE >= K { sum = relu(sum); }
+    y[(slice * M + row) * (N / 4u) + n] = sum;
 }

@@ -1,6 +1,7 @@
 // y[o, q, n] = b[o] + (Aᵀ m A), the TILE × TILE outputs of tile t in map o
 
 #import each
+#import relu
 
 @group(0) @binding(0) var<storage, read> m: array<vec4<f32>>;             // [TILES, SIDE², OUT, G4]
 @group(0) @binding(1) var<storage, read> b: array<f32>;                   // [OUT]
@@ -17,7 +18,9 @@ fn store(place: Place, h: u32, w: u32, value: vec4<f32>) {
     let y0 = place.y0 + h;
     let x0 = place.x0 + w;
     if y0 < OUT_H && x0 < OUT_W {
-        y[place.y + (y0 * OUT_W + x0) * N4] = value + vec4(place.bias);
+        var sum = value + vec4(place.bias);
+        if RELU == 1u { sum = relu(sum); }
+        y[place.y + (y0 * OUT_W + x0) * N4] = sum;
     }
 }
 

@@ -2,9 +2,12 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, loader, report::Report, train, tune,
+    UseArgs, data, loader, prepare, report::Report, train, tune,
 };
-use crate::data::{DataSet, Split};
+use crate::data::decode::KEPT_BYTES;
+use crate::data::loader::batch_bytes;
+use crate::data::source::CACHE_BYTES;
+use crate::data::{DataSet, Options, Split, Stats, source};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
@@ -16,7 +19,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, data, filters, gpu, plan, solo, trace};
+use crate::{bench, check, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -30,6 +33,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(args) => evaluate(&args)?,
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Data(args) => return data::run(&args),
+        Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,
@@ -58,20 +63,20 @@ pub(super) fn workers(option: Option<usize>) -> usize {
     option.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into))
 }
 
-/// The validation images, numbered by the classes that the weights know; by the data's where the weights name none.
-fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSet> {
+/// A set numbered by the classes that the weights know; by the data's where the weights name none.
+fn numbered(set: &DataSet, weights: &Weights, net: &Net, options: &Options) -> Result<DataSet> {
+    let root = &set.root;
     let classes = match &weights.classes {
         Some(classes) => classes.clone(),
-        // Numbers mean the same classes only where both sides count them alike: by the folders of the training set.
-        None if root.join("train").is_dir() => DataSet::open(root, Split::Train)?.classes,
-        None => DataSet::open(root, Split::Val)?.classes,
+        None if set.classes.len() == net.classes => set.classes.clone(),
+        // Numbers mean the same classes only where both sides count them alike: as the training set does.
+        None => source::open(root, Split::Train, options, &mut ()).map_or(set.classes.clone(), |train| train.classes),
     };
-    let own = DataSet::open(root, Split::Val)?.classes;
-    let unknown = own.iter().find(|name| !classes.contains(name));
+    let unknown = set.used_classes().find(|&name| !classes.iter().any(|class| class == name));
     if classes.len() == net.classes && unknown.is_none() {
-        return Ok(DataSet::open_with_classes(root, Split::Val, &classes)?);
+        return Ok(set.clone().with_classes(&classes)?);
     }
-    let (path, knows, has) = (weights.path.clone(), net.classes, own.len().max(classes.len()));
+    let (path, knows, has) = (weights.path.clone(), net.classes, set.used_classes().count().max(classes.len()));
     let names =
         unknown.map_or_else(String::new, |name| format!(", `{name}` among them, which the weights do not know"));
     let why = format!(
@@ -84,8 +89,9 @@ fn validation_images(weights: &Weights, net: &Net, root: &Path) -> Result<DataSe
 /// Trained weights on their machine, for use.
 struct Loaded {
     machine: Machine,
-    stats: Arc<data::Stats>,
+    stats: Arc<Stats>,
     classes: Vec<String>,
+    class_names: Option<Vec<String>>,
 }
 
 fn load(
@@ -96,7 +102,7 @@ fn load(
     note: impl FnMut(&str),
 ) -> Result<Loaded> {
     let net = weights.resolve(table)?;
-    let classes = weights.class_names(&net);
+    let (classes, class_names) = (weights.numbered_classes(&net), weights.class_names.clone());
     let stats = Arc::new(weights.needed_stats(table)?);
     let tensors = weights.take(&net)?;
     let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
@@ -107,7 +113,7 @@ fn load(
     let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
     let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
     machine.set_weights(&tensors)?;
-    Ok(Loaded { machine, stats, classes })
+    Ok(Loaded { machine, stats, classes, class_names })
 }
 
 fn evaluate(args: &EvalArgs) -> Result<()> {
@@ -117,10 +123,17 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
     let mut sums: Vec<f32> = Vec::new();
     let mut labels: Vec<u32> = Vec::new();
     let mut first_classes: Option<Vec<String>> = None;
+    let options = args.source.options(args.seed);
+    let mut opened: Option<DataSet> = None;
     for file in files {
         let weights = Weights::read(file)?;
         let table = weights.table(args.how.net)?;
-        let set = Arc::new(validation_images(&weights, &weights.resolve(table)?, data)?);
+        let net = weights.resolve(table)?;
+        let images = match opened.take() {
+            Some(images) => images,
+            None => source::open(data, args.split, &options, &mut progress)?,
+        };
+        let set = Arc::new(numbered(opened.insert(images), &weights, &net, &options)?);
         let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
         let mut loaded = load(weights, table, &args.how, batch, |note| progress.note(note))?;
         ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
@@ -135,7 +148,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
             let sum = &mut sums[place * classes..][..classes];
             sum.iter_mut().zip(probabilities).for_each(|(sum, p)| *sum += p);
             place += 1;
-            progress.count("evaluation", place, set.images.len());
+            progress.count("evaluation", place, set.len());
             true
         })?;
         progress.skipped(&skipped);
@@ -183,7 +196,7 @@ fn predict(args: &PredictArgs) -> Result<()> {
     let views = args.images.len().saturating_mul(args.how.views);
     let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
     // A few images are soon done: nobody tunes for their number.
-    let Loaded { mut machine, stats, classes } = load(weights, table, &args.how, batch, |_| ())?;
+    let Loaded { mut machine, stats, classes, class_names } = load(weights, table, &args.how, batch, |_| ())?;
     let how = predict::Settings {
         views: args.how.views,
         top: args.top,
@@ -191,7 +204,7 @@ fn predict(args: &PredictArgs) -> Result<()> {
         exif: args.how.exif,
     };
     let mut failed = None;
-    predict::predict(&mut machine, &stats, &classes, &args.images, how, |prediction| {
+    predict::predict(&mut machine, &stats, (&classes, class_names.as_deref()), &args.images, how, |prediction| {
         let line = if args.how.json {
             serde_json::to_string(&prediction).map_err(|e| Error::io("stdout")(e.into()))?
         } else {
@@ -204,7 +217,12 @@ fn predict(args: &PredictArgs) -> Result<()> {
 }
 
 fn prediction_words(prediction: &Prediction) -> String {
-    let guesses = prediction.top.iter().map(|g| format!("{} {:.1} %", g.class, 100.0 * g.probability));
+    // The first of WordNet's names for a class, which are separated by commas.
+    let name = |g: &predict::Guess| {
+        let names = g.name.as_deref().unwrap_or(&g.class);
+        names.split(',').next().unwrap_or(names).to_owned()
+    };
+    let guesses = prediction.top.iter().map(|g| format!("{} {:.1} %", name(g), 100.0 * g.probability));
     format!("{}: {}", prediction.image, guesses.collect::<Vec<_>>().join(", "))
 }
 
@@ -263,12 +281,25 @@ fn describe(args: &DescribeArgs) -> Result<()> {
     }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
-        return say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?);
+        say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?)?;
+        return say(&host_memory(args.net, batch));
     }
     let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
     let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
     let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
-    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)
+    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)?;
+    say(&host_memory(args.net, batch))
+}
+
+/// What loading takes on the host with as many workers as there are cores.
+fn host_memory(table: &Table, batch: usize) -> String {
+    let workers = workers(None);
+    let [batches, decoders, squares] =
+        [batch_bytes(batch, table.crop, workers), workers * KEPT_BYTES, CACHE_BYTES].map(|b| b.div_ceil(1 << 20));
+    format!(
+        "host, {workers} workers: {batches} MiB of batches; at most {decoders} MiB of decoded images and {squares} MiB \
+         of squares where they all fit"
+    )
 }
 
 fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
@@ -291,6 +322,7 @@ fn measure(command: BenchCommand) -> Result<()> {
         BenchCommand::Step {
             net: nets,
             batch: batches,
+            forward,
             accumulate,
             steps,
             adapters,
@@ -311,7 +343,11 @@ fn measure(command: BenchCommand) -> Result<()> {
                 let own = [recipe::defaults(table).batch];
                 for &images in if batches.is_empty() { &own[..] } else { &batches } {
                     let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
-                    let (step, spans) = bench::step(&net, &devices, images, accumulate, steps, file.is_some())?;
+                    let (step, spans) = if forward {
+                        (bench::forward(&net, &devices, images, steps)?, Vec::new())
+                    } else {
+                        bench::step(&net, &devices, images, accumulate, steps, file.is_some())?
+                    };
                     report.line(&step)?;
                     if let Some(file) = &file {
                         trace::write(&spans, file)?;
@@ -357,8 +393,9 @@ fn measure(command: BenchCommand) -> Result<()> {
             })?;
             said
         }
-        BenchCommand::Loader { data, net, workers: option, json } => {
-            let report = loader::measure(data.as_deref(), net, workers(option))?;
+        BenchCommand::Loader { data, split, source, net, workers: option, json } => {
+            let options = source.options(0);
+            let report = loader::measure(data.as_deref(), split, &options, net, workers(option))?;
             say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
         }
     }

@@ -1,9 +1,12 @@
 //! `bench loader`: how fast image files become batches.
 
-use crate::data::{Augment, Colour, DataSet, Exif, Loader, LoaderSettings, Order, Split, Stats, steps_per_pass};
+use crate::data::{
+    DataSet, Details, Exif, Loader, LoaderSettings, Options, Order, Shuffle, Split, Stats, source, steps_per_pass,
+};
 use crate::error::{Error, Result};
 use crate::net::Table;
 use crate::random;
+use crate::train::Progress;
 use image::codecs::jpeg::JpegEncoder;
 use std::f32::consts::TAU;
 use std::fmt;
@@ -26,71 +29,91 @@ pub(super) struct Report {
     images: usize,
     /// Mean size of the files.
     bytes_per_image: u64,
-    seconds: f64,
+    /// To normalised f32 batches in host memory.
     images_per_second: f64,
+    /// To batches of u8 crops, ready for upload: what training reads.
+    images_per_second_u8: f64,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:.1} images/s: {} images of {:.1} kB for {} in {:.2} s, {} workers",
+            "{:.1} images/s as f32, {:.1} as u8: {} images of {:.1} kB for {}, {} workers",
             self.images_per_second,
+            self.images_per_second_u8,
             self.images,
             self.bytes_per_image as f64 / 1e3,
             self.net,
-            self.seconds,
             self.workers
         )
     }
 }
 
-/// Loads the training images of `data` once, or those of a drawn set of photographs.
-pub(super) fn measure(data: Option<&Path>, table: &'static Table, workers: usize) -> Result<Report> {
+/// Loads the images of `data` once, or those of a drawn set of photographs.
+pub(super) fn measure(
+    data: Option<&Path>,
+    split: Split,
+    options: &Options,
+    table: &'static Table,
+    workers: usize,
+) -> Result<Report> {
     if let Some(data) = data {
-        return load(data, table, workers);
+        return load(source::open(data, split, options, &mut Progress::stderr())?, table, workers);
     }
     let folder = std::env::temp_dir().join(format!("alexnet-photographs-{}", std::process::id()));
-    let report = draw_all(&folder).and_then(|()| load(&folder, table, workers));
+    let report = draw_all(&folder).and_then(|()| load(DataSet::open(&folder, Split::Train)?, table, workers));
     // Only drawings; what cannot be removed is the system's to clear.
     let _ = fs::remove_dir_all(&folder);
     report
 }
 
-fn load(data: &Path, table: &'static Table, workers: usize) -> Result<Report> {
-    let set = Arc::new(DataSet::open(data, Split::Train)?);
-    let images = set.images.len();
-    let bytes: u64 = set.images.iter().filter_map(|i| fs::metadata(&i.path).ok()).map(|m| m.len()).sum();
-    let identity = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    let colour = Some(Colour { stdev: [1.0; 3], components: identity });
-    let stats = Arc::new(Stats { size: table.image, mean: vec![0.0; 3 * table.image * table.image], colour });
+fn load(set: DataSet, table: &'static Table, workers: usize) -> Result<Report> {
+    let images = set.len();
+    let bytes: u64 = (0..images).map(|number| set.bytes(number)).sum();
+    let rate = |floats| rate(set.clone(), table, workers, floats);
+    Ok(Report {
+        net: table.name,
+        workers,
+        images,
+        bytes_per_image: bytes / images as u64,
+        images_per_second: rate(true)?,
+        images_per_second_u8: rate(false)?,
+    })
+}
+
+/// Images a second over one pass, each read and decoded once; more passes where one is over in a moment.
+fn rate(set: DataSet, table: &Table, workers: usize, floats: bool) -> Result<f64> {
+    let set = Arc::new(set.uncached());
+    let stats = Arc::new(Stats::published(table.image));
     let settings = LoaderSettings {
         // Small, so that workers share the last images evenly.
         batch: 16,
         crop: table.crop,
-        augment: Augment::Full,
+        details: Details::default(),
         order: Order::Shuffled,
+        shuffle: Shuffle::Full,
+        floats,
         seed: 0,
         workers,
         exif: Exif::Apply,
         first_step: 1,
     };
-    let steps = steps_per_pass(images, settings.batch);
+    let steps = steps_per_pass(set.len(), settings.batch);
     let begin = Instant::now();
     let mut loader = Loader::train(set, stats, settings);
     let mut loaded = 0;
-    for _ in 0..steps {
-        loaded += loader.next()?.batch.len();
+    loop {
+        for _ in 0..steps {
+            let batch = loader.next()?.batch;
+            loaded += batch.len();
+            loader.recycle(batch);
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        if seconds > 0.5 {
+            return Ok(loaded as f64 / seconds);
+        }
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    Ok(Report {
-        net: table.name,
-        workers,
-        images: loaded,
-        bytes_per_image: bytes / images as u64,
-        seconds,
-        images_per_second: loaded as f64 / seconds,
-    })
 }
 
 fn draw_all(folder: &Path) -> Result<()> {

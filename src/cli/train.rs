@@ -1,10 +1,11 @@
 //! `train`: from what was typed to a run.
 
 use super::commands::{INTERRUPTED, errors, say, workers};
-use super::{KernelArgs, TrainArgs};
+use super::{KernelArgs, Switch, TrainArgs, Until};
 use crate::alexnet;
 use crate::checkpoint;
-use crate::data::{Augment, DataSet, Exif, Order, Split, steps_per_pass};
+use crate::data::prepared;
+use crate::data::{Augment, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass};
 use crate::error::Error;
 use crate::gpu::{self, Device};
 use crate::net::Table;
@@ -12,10 +13,11 @@ use crate::plan::Plan;
 use crate::products::Choices;
 use crate::recipe::{self, Figures};
 use crate::run::{self, Adapters, Config, Data, Run, word};
+use crate::schedule::Schedule;
 use crate::train::{self, End, Images, Progress, Trainer};
 use crate::tune::{self, How};
 use crate::weights::{self, Weights};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -77,8 +79,13 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
         run::ensure_free(folder)?;
     }
     let table = args.net.unwrap_or(&alexnet::ALEXNET);
-    let images = open(&args.data)?;
+    let options = args.source.options(args.seed.unwrap_or(0));
+    let images = open(&args.data, args.val.as_deref(), &options, progress)?;
+    ensure_size(args, table, &images)?;
     let mut config = configure(args, table, &images)?;
+    if images.val.is_empty() && matches!(config.schedule, Schedule::Plateau { .. }) {
+        progress.note("note: without validation images --schedule plateau never lowers the rate; steps:PASS,… does");
+    }
     let first = args.weights.as_deref().map(|path| first_weights(path, &config)).transpose()?;
     let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
     config.adapters = Adapters::new(args.adapters.as_deref(), &devices);
@@ -104,14 +111,30 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
 fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Option<Trainer>> {
     let mut run = Run::open(folder)?;
     ensure_same(args, &run.config)?;
-    let images = open(&args.data)?;
-    let data = Data::new(&args.data, &images.train, &images.val);
+    let options = Options {
+        seed: run.config.seed,
+        classes: args.source.classes.clone().or(run.config.data.options.classes.clone()),
+        ..run.config.data.options.clone()
+    };
+    let val = args.val.clone().or(run.config.data.val.clone());
+    let images = open(&args.data, val.as_deref(), &options, progress)?;
+    let data = Data::new(&args.data, val.as_deref(), &options, &images.train, &images.val);
     if !data.same_images(&run.config.data) {
         return Err(Error::Usage(format!(
             "{}: not the images that {} was begun with ({}); --resume goes on with the same data only",
             args.data.display(),
             folder.display(),
             run.config.data.path.display()
+        ))
+        .into());
+    }
+    if run.config.decoding != Decoding::own() {
+        return Err(Error::Usage(format!(
+            "{}: begun with {}; this build has {}, which makes other pixels of the same files: go on with a build like \
+             the first (cargo feature `turbo` for libjpeg-turbo), or begin another run",
+            folder.display(),
+            run.config.decoding,
+            Decoding::own()
         ))
         .into());
     }
@@ -122,7 +145,7 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
         say(&format!("{} is finished: all {} steps are done", latest.display(), run.config.steps))?;
         return Ok(None);
     }
-    run.config.data.path = data.path;
+    run.config.data = data;
     run.config.workers = args.workers.unwrap_or(run.config.workers);
     run.config.keep = args.keep.unwrap_or(run.config.keep);
     let option = args.adapters.clone().or(run.config.adapters.option.clone());
@@ -149,6 +172,38 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
     let from = latest.map_or_else(|| "step 0: no complete checkpoint".to_owned(), |l| l.display().to_string());
     progress.note(&format!("going on from {from}"));
     Ok(Some(Trainer::new(run, images, machine, first, progress)?))
+}
+
+/// The training images of a source, and the validation images of it or of `val`.
+pub(super) fn open(data: &Path, val: Option<&Path>, options: &Options, progress: &mut Progress) -> Result<Images> {
+    let train = source::open(data, Split::Train, options, progress)?;
+    const HINT: &str = "name validation images with --val SOURCE, or hold out some of the training images with \
+                        --val-fraction 0.1 (0: none)";
+    if val.is_none() && options.val_fraction.is_none() && !train.has_splits {
+        let (data, kind) = (data.display(), &train.kind);
+        return Err(Error::Usage(format!("{data}: {kind}, without validation images; {HINT}")).into());
+    }
+    let held_out = source::open(val.unwrap_or(data), Split::Val, options, progress);
+    let held_out = if val.is_none() { held_out.context(HINT) } else { held_out.map_err(Into::into) };
+    let val = held_out?.with_classes(&train.classes)?;
+    Ok(Images { train: Arc::new(train), val: Arc::new(val) })
+}
+
+/// Refuses a prepared set of another size, whose squares would be resized a second time.
+fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
+    match images.train.side() {
+        Some(side) if side != table.image && prepared::is_prepared(&args.data) && !args.resize => {
+            Err(Error::Usage(format!(
+                "{}: prepared at {side} pixels, {} takes images of {}; prepare the originals with --size {2}, or resize the \
+                 squares again with --resize",
+                args.data.display(),
+                table.name,
+                table.image,
+            ))
+            .into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The devices with the variants the run recorded; where it recorded none for an adapter, with those measured or
@@ -191,12 +246,6 @@ fn choose(
     Ok(chosen)
 }
 
-fn open(data: &Path) -> Result<Images> {
-    let train = Arc::new(DataSet::open(data, Split::Train)?);
-    let val = Arc::new(DataSet::open_with_classes(data, Split::Val, &train.classes)?);
-    Ok(Images { train, val })
-}
-
 /// Everything resolved, the adapters apart.
 fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config> {
     let defaults = recipe::defaults(table);
@@ -209,7 +258,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         .into());
     }
     let order = args.order.unwrap_or(Order::Shuffled);
-    let count = images.train.images.len();
+    let count = images.train.len();
     let pass = steps_per_pass(count, batch);
     let epochs = if args.steps.is_none() { Some(args.epochs.unwrap_or(defaults.epochs)) } else { None };
     let weights = args.weights.as_deref().map(weights::locate).transpose()?;
@@ -232,7 +281,15 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
             None => defaults.schedule.parse().map_err(Error::Usage)?,
         },
         augment: args.augment.unwrap_or(Augment::Full),
+        colour: args.colour.unwrap_or(0.1) as f32,
+        colour_until: args.colour_until.and_then(|until| until.0),
+        colour_divide: args.colour_divide == Some(Switch::On),
+        crop_chunk: args.crop_chunk.unwrap_or(1),
+        mean: args.mean.unwrap_or(Mean::Image),
+        mean_crop: args.mean_crop.unwrap_or(MeanCrop::Own),
+        stats: args.stats.unwrap_or_default(),
         order,
+        shuffle: args.shuffle.unwrap_or(Shuffle::Full),
         exif: args.exif.unwrap_or(Exif::Apply),
         workers: workers(args.workers),
         checkpoint_every: args.checkpoint_every.unwrap_or(pass),
@@ -240,7 +297,15 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         keep: args.keep.unwrap_or(3),
         weights: weights.map(|path| std::path::absolute(&path).unwrap_or(path)),
         classes: images.train.classes.clone(),
-        data: Data::new(&args.data, &images.train, &images.val),
+        class_names: images.train.class_names.clone(),
+        decoding: Decoding::own(),
+        data: Data::new(
+            &args.data,
+            args.val.as_deref(),
+            &args.source.options(args.seed.unwrap_or(0)),
+            &images.train,
+            &images.val,
+        ),
         exact: args.kernels.exact,
         adapters: Adapters { option: None, devices: Vec::new() },
         kernels: BTreeMap::new(),
@@ -266,6 +331,8 @@ fn first_weights(path: &Path, config: &Config) -> Result<Weights> {
 /// Refuses options that contradict the run. Adapters, workers and `--keep` may change: no step's mathematics follows them.
 fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
     let text = |value: &dyn std::fmt::Display| value.to_string();
+    let said = |value: Option<f64>| value.map_or("none".to_owned(), |v| v.to_string());
+    let divides = if config.colour_divide { Switch::On } else { Switch::Off };
     let pairs = [
         ("--net", args.net.map(|t| t.name.to_owned()), config.net.clone()),
         ("--epochs", args.epochs.map(|v| text(&v)), config.epochs.map_or("none".to_owned(), |v| text(&v))),
@@ -276,10 +343,20 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--momentum", args.momentum.map(|v| text(&v)), text(&config.momentum)),
         ("--decay", args.decay.map(|v| text(&v)), text(&config.decay)),
         ("--dropout", args.dropout.map(|v| text(&v)), text(&config.dropout)),
+        ("--val-fraction", args.source.val_fraction.map(|v| text(&v)), said(config.data.options.val_fraction)),
+        ("--label-key", args.source.label_key.clone(), config.data.options.label_key.clone().unwrap_or_default()),
         ("--seed", args.seed.map(|v| text(&v)), text(&config.seed)),
         ("--checkpoint-every", args.checkpoint_every.map(|v| text(&v)), text(&config.checkpoint_every)),
         ("--eval-every", args.eval_every.map(|v| text(&v)), text(&config.eval_every)),
         ("--schedule", args.schedule.as_ref().map(|v| text(v)), text(&config.schedule)),
+        ("--colour", args.colour.map(|v| text(&(v as f32))), text(&config.colour)),
+        ("--colour-until", args.colour_until.map(|v| text(&v)), text(&Until(config.colour_until))),
+        ("--colour-divide", args.colour_divide.as_ref().map(word), word(&divides)),
+        ("--crop-chunk", args.crop_chunk.map(|v| text(&v)), text(&config.crop_chunk)),
+        ("--mean", args.mean.as_ref().map(word), word(&config.mean)),
+        ("--mean-crop", args.mean_crop.as_ref().map(word), word(&config.mean_crop)),
+        ("--stats", args.stats.map(|v| text(&v)), text(&config.stats)),
+        ("--shuffle", args.shuffle.map(|v| text(&v)), text(&config.shuffle)),
         ("--augment", args.augment.as_ref().map(word), word(&config.augment)),
         ("--order", args.order.as_ref().map(word), word(&config.order)),
         ("--exif", args.exif.as_ref().map(word), word(&config.exif)),

@@ -1,32 +1,21 @@
 //! Worker threads that read, decode and augment while the adapters compute, and hand out batches in order.
 //!
-//! Worker w of W builds batches w, w + W, w + 2W, … and waits when two of its batches are not yet taken, so the order
-//! needs no sorting and the memory is bounded: 2 W + 1 batches. What is in a batch depends on its number alone.
+//! The memory is bounded by a queue: 2 batches a worker and the one in use, whose buffers go round. What is in a batch
+//! depends on its number alone.
 
-use crate::data::Batch;
-use crate::data::augment::{Augment, Purpose, View, random, views_of};
-use crate::data::decode::Exif;
-use crate::data::folder::DataSet;
+use crate::data::augment::{Augment, Details, Seen, View, part, places_of};
+use crate::data::decode::{Exif, SquareRef};
+use crate::data::order::{Order, Shuffle, within};
+use crate::data::queue::Queue;
 use crate::data::skip::{Ledger, Skipped};
+use crate::data::source::{DataSet, Held, Reader};
 use crate::data::stats::Stats;
+use crate::data::{Batch, Crops, Pixels};
 use crate::error::{Error, Result};
-use crossbeam_channel::{Receiver, Sender};
-use rand::seq::SliceRandom;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// Order of the training images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Order {
-    /// Another permutation each pass, a function of (seed, pass); the last batch of a pass may be smaller.
-    #[default]
-    Shuffled,
-    /// The order of the set, wrapping around: every batch is full, and a pass may end within one.
-    Sequential,
-}
 
 /// What a training run reads.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +25,13 @@ pub struct LoaderSettings {
     /// Side of the crop in pixels, at most that of the mean image.
     pub crop: usize,
     /// What is drawn anew each time an image is seen.
-    pub augment: Augment,
+    pub details: Details,
     /// Order of the images.
     pub order: Order,
+    /// Which permutations a shuffled order draws from.
+    pub shuffle: Shuffle,
+    /// Whether batches are finished on the host, not handed out as bytes.
+    pub floats: bool,
     /// Seed of order and augmentation.
     pub seed: u64,
     /// Threads; 0 counts as 1.
@@ -52,6 +45,12 @@ pub struct LoaderSettings {
 /// Steps a pass takes: the fewest in which every image of a set is seen.
 pub fn steps_per_pass(images: usize, batch: usize) -> u64 {
     images.div_ceil(batch) as u64
+}
+
+/// Bytes of batches that `workers` threads have on the host at most: two a worker and the one in use, as bytes of crops.
+pub const fn batch_bytes(batch: usize, crop: usize, workers: usize) -> usize {
+    let workers = if workers == 0 { 1 } else { workers };
+    (2 * workers + 1) * batch * Crops::stride(crop)
 }
 
 /// A batch of training.
@@ -69,7 +68,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Loader {
     set: Arc<DataSet>,
-    queue: Queue,
+    queue: Queue<Built, Batch>,
     ledger: Ledger,
 }
 
@@ -82,7 +81,7 @@ impl Loader {
     pub fn train(set: Arc<DataSet>, stats: Arc<Stats>, settings: LoaderSettings) -> Self {
         assert!(settings.batch > 0 && settings.first_step > 0, "a batch and a first step from 1");
         assert!(settings.crop <= stats.size, "crop {} of an image of {}", settings.crop, stats.size);
-        let plan = Training { set: set.clone(), stats, settings, order: None };
+        let plan = || Training { set: set.clone(), stats: stats.clone(), settings, reader: Reader::new(settings.exif) };
         let queue = Queue::start(settings.workers, settings.first_step - 1..u64::MAX, plan, Training::build);
         Self { ledger: Ledger::new(&set), set, queue }
     }
@@ -102,6 +101,11 @@ impl Loader {
         Ok(Loaded { batch: built.batch, epoch: built.epoch, wait })
     }
 
+    /// Takes back a batch that is no longer needed: its memory becomes that of another.
+    pub fn recycle(&self, batch: Batch) {
+        self.queue.recycle(batch);
+    }
+
     /// The images that could not be read so far, each once, in the order they were met.
     pub fn skipped(&self) -> &[Skipped] {
         self.ledger.skipped()
@@ -112,7 +116,7 @@ impl Loader {
 #[derive(Debug)]
 pub struct Evaluation {
     set: Arc<DataSet>,
-    queue: Queue,
+    queue: Queue<Built, Batch>,
     ledger: Ledger,
 }
 
@@ -134,12 +138,25 @@ pub fn evaluation(
     assert!(matches!(views, 1 | 10) && batch > 0, "1 or 10 views, a batch from 1");
     assert!(crop <= stats.size, "crop {crop} of an image of {}", stats.size);
     let images = (batch / views).max(1);
-    let plan = Viewing { set: set.clone(), stats, views, crop, images, exif };
+    let views = places_of(&stats, crop, views);
+    let plan = || Viewing {
+        set: set.clone(),
+        stats: stats.clone(),
+        views: views.clone(),
+        crop,
+        images,
+        reader: Reader::new(exif),
+    };
     let queue = Queue::start(workers, 0..steps_per_pass(set.len(), images), plan, Viewing::build);
     Evaluation { ledger: Ledger::new(&set), set, queue }
 }
 
 impl Evaluation {
+    /// Takes back a batch that is no longer needed: its memory becomes that of another.
+    pub fn recycle(&self, batch: Batch) {
+        self.queue.recycle(batch);
+    }
+
     /// The images that could not be read so far.
     pub fn skipped(&self) -> &[Skipped] {
         self.ledger.skipped()
@@ -165,6 +182,7 @@ impl Iterator for Evaluation {
 }
 
 /// A batch as a worker made it.
+#[derive(Debug)]
 struct Built {
     batch: Batch,
     epoch: u64,
@@ -173,191 +191,146 @@ struct Built {
 }
 
 impl Built {
-    fn new(side: usize, epoch: u64, images: usize) -> Self {
-        let pixels = Vec::with_capacity(images * 3 * side * side);
-        Self { batch: Batch { side, pixels, labels: Vec::with_capacity(images) }, epoch, bad: Vec::new() }
+    /// Nothing yet, in the memory of `old`.
+    fn new(side: usize, epoch: u64, stats: &Arc<Stats>, floats: bool, old: Option<Batch>) -> Self {
+        let (old, mut labels) = old.map_or((None, Vec::new()), |old| (Some(old.pixels), old.labels));
+        labels.clear();
+        let mut crops = Crops::new(stats.clone());
+        let pixels = match old {
+            Some(Pixels::Floats(mut values)) if floats => {
+                values.clear();
+                Pixels::Floats(values)
+            }
+            _ if floats => Pixels::Floats(Vec::new()),
+            Some(Pixels::Crops(Crops { rgb, mut views, .. })) => {
+                // What was there is overwritten, not cleared.
+                views.clear();
+                (crops.rgb, crops.views) = (rgb, views);
+                Pixels::Crops(crops)
+            }
+            _ => Pixels::Crops(crops),
+        };
+        Self { batch: Batch { side, pixels, labels }, epoch, bad: Vec::new() }
+    }
+
+    fn push(&mut self, square: SquareRef, view: View, stats: &Stats, label: u32) {
+        let side = self.batch.side;
+        match &mut self.batch.pixels {
+            Pixels::Crops(crops) => crops.push(square, view, side),
+            Pixels::Floats(values) => {
+                let start = values.len();
+                values.resize(start + 3 * side * side, 0.0);
+                view.write(square, stats, side, &mut values[start..]);
+            }
+        }
+        self.batch.labels.push(label);
     }
 }
 
 /// How training batches are made; each worker has its own.
-#[derive(Clone)]
 struct Training {
     set: Arc<DataSet>,
     stats: Arc<Stats>,
     settings: LoaderSettings,
-    /// The permutation of the pass last used.
-    order: Option<(u64, Vec<u32>)>,
+    reader: Reader,
 }
 
 impl Training {
     /// Batch `index` from 0, or `None` where `stop` was set meanwhile.
-    fn build(&mut self, index: u64, stop: &AtomicBool) -> Option<Built> {
+    fn build(&mut self, index: u64, old: Option<Batch>, stop: &AtomicBool) -> Option<Built> {
         let places = self.places(index);
-        let (epoch, last) = (places[0].0, places[places.len() - 1]);
-        let mut built = Built::new(self.settings.crop, epoch, places.len());
-        for (pass, number) in places {
+        let images = self.set.len() as u64;
+        let mut built = Built::new(self.settings.crop, places.start / images, &self.stats, self.settings.floats, old);
+        for place in places.clone() {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
-            self.add(&mut built, pass, number);
+            self.add(&mut built, self.seen(place));
         }
         // Never an empty batch, whose mean loss would be 0 / 0.
-        for further in 1..self.set.len() {
+        let last = self.seen(places.end - 1);
+        for further in 1..images {
             if !built.batch.is_empty() || stop.load(Ordering::Relaxed) {
                 break;
             }
-            self.add(&mut built, last.0, (last.1 + further) % self.set.len());
+            self.add(&mut built, Seen { number: (last.number + further) % images, ..last });
         }
         Some(built)
     }
 
-    /// Pass and number of each image of batch `index`.
-    fn places(&mut self, index: u64) -> Vec<(u64, usize)> {
-        let images = self.set.len() as u64;
-        let batch = self.settings.batch as u64;
+    /// Places of batch `index`, counted from the first pass on.
+    fn places(&self, index: u64) -> Range<u64> {
+        let (images, batch) = (self.set.len() as u64, self.settings.batch as u64);
         match self.settings.order {
-            Order::Sequential => {
-                let place = |i: u64| (i / images, (i % images) as usize);
-                (index * batch..(index + 1) * batch).map(place).collect()
-            }
+            Order::Sequential => index * batch..(index + 1) * batch,
             Order::Shuffled => {
                 let steps = steps_per_pass(self.set.len(), self.settings.batch);
-                let (pass, first) = (index / steps, (index % steps * batch) as usize);
-                let last = (first + self.settings.batch).min(self.set.len());
-                self.order(pass)[first..last].iter().map(|&number| (pass, number as usize)).collect()
+                let (pass, first) = (index / steps * images, index % steps * batch);
+                pass + first..pass + (first + batch).min(images)
             }
         }
     }
 
-    /// The permutation of pass `pass`.
-    fn order(&mut self, pass: u64) -> &[u32] {
-        if self.order.as_ref().is_none_or(|(of, _)| *of != pass) {
-            let mut order: Vec<u32> = (0..self.set.len() as u32).collect();
-            order.shuffle(&mut random(Purpose::Order, self.settings.seed, pass, 0));
-            self.order = Some((pass, order));
-        }
-        &self.order.as_ref().expect("made above").1
+    /// What stands at `place`, counted from the first pass on.
+    fn seen(&self, place: u64) -> Seen {
+        let images = self.set.len() as u64;
+        let (pass, place) = (place / images, place % images);
+        let LoaderSettings { order, shuffle, seed, .. } = self.settings;
+        let number = match (order, self.set.window) {
+            (Order::Sequential, _) => place,
+            (Order::Shuffled, Some(window)) => within(window, (seed, pass), self.set.len(), place as usize) as u64,
+            (Order::Shuffled, None) => shuffle.image((seed, pass), self.set.len(), place as usize) as u64,
+        };
+        Seen { seed, pass, place, number }
     }
 
-    fn add(&self, built: &mut Built, pass: u64, number: usize) {
-        let LoaderSettings { crop, augment, seed, exif, .. } = self.settings;
-        match self.set.square(number, self.stats.size, exif) {
-            Ok(square) => {
-                let sizes = (square.size, crop);
-                let view = View::random(augment, self.stats.colour.as_ref(), sizes, (seed, pass, number as u64));
-                let pixels = &mut built.batch.pixels;
-                let start = pixels.len();
-                pixels.resize(start + 3 * crop * crop, 0.0);
-                view.write(&square, &self.stats.mean, crop, &mut pixels[start..]);
-                built.batch.labels.push(self.set.images[number].class);
+    fn add(&mut self, built: &mut Built, seen: Seen) {
+        let LoaderSettings { crop, details, .. } = self.settings;
+        let number = seen.number as usize;
+        let held = if details.augment == Augment::ResizedCrop {
+            self.set.part(number, crop, &mut self.reader, |width, height| part(width, height, seen))
+        } else {
+            self.set.square(number, self.stats.size, &mut self.reader)
+        };
+        match held {
+            Ok(held) => {
+                let view = View::random(&details, &self.stats, crop, seen);
+                built.push(held.square(), view, &self.stats, self.set.label(number));
             }
             Err(why) => built.bad.push((number, why)),
         }
     }
 }
 
-/// How evaluation batches are made.
-#[derive(Clone)]
+/// How evaluation batches are made; each worker has its own.
 struct Viewing {
     set: Arc<DataSet>,
     stats: Arc<Stats>,
-    views: usize,
+    views: Vec<View>,
     crop: usize,
     /// Images a batch.
     images: usize,
-    exif: Exif,
+    reader: Reader,
 }
 
 impl Viewing {
-    fn build(&mut self, index: u64, stop: &AtomicBool) -> Option<Built> {
+    fn build(&mut self, index: u64, old: Option<Batch>, stop: &AtomicBool) -> Option<Built> {
         let first = index as usize * self.images;
-        let numbers = first..(first + self.images).min(self.set.len());
-        let mut built = Built::new(self.crop, 0, numbers.len() * self.views);
-        for number in numbers {
+        let mut built = Built::new(self.crop, 0, &self.stats, false, old);
+        for number in first..(first + self.images).min(self.set.len()) {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
-            match self.set.square(number, self.stats.size, self.exif) {
-                Ok(square) => {
-                    built.batch.pixels.extend(views_of(&square, &self.stats, self.crop, self.views));
-                    let class = self.set.images[number].class;
-                    built.batch.labels.extend(std::iter::repeat_n(class, self.views));
+            let held: Result<Held> = self.set.square(number, self.stats.size, &mut self.reader);
+            match held {
+                Ok(held) => {
+                    for &view in &self.views {
+                        built.push(held.square(), view, &self.stats, self.set.label(number));
+                    }
                 }
                 Err(why) => built.bad.push((number, why)),
             }
         }
         Some(built)
-    }
-}
-
-/// Workers and what they have built.
-#[derive(Debug)]
-struct Queue {
-    next: u64,
-    /// The first batch that does not exist.
-    end: u64,
-    first: u64,
-    /// A worker each.
-    results: Vec<Receiver<Built>>,
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Queue {
-    /// Builds the batches of `range` with `build` on `workers` threads, each with its own `maker`.
-    fn start<M: Clone + Send + 'static>(
-        workers: usize,
-        range: std::ops::Range<u64>,
-        maker: M,
-        build: fn(&mut M, u64, &AtomicBool) -> Option<Built>,
-    ) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let workers = workers.max(1);
-        let mut queue = Self {
-            next: range.start,
-            end: range.end,
-            first: range.start,
-            results: Vec::new(),
-            stop: stop.clone(),
-            threads: Vec::new(),
-        };
-        for worker in 0..workers as u64 {
-            let (sender, receiver): (Sender<Built>, _) = crossbeam_channel::bounded(1);
-            let (mut maker, stop, end) = (maker.clone(), stop.clone(), range.end);
-            let mine = (range.start + worker..end).step_by(workers);
-            let run = move || {
-                for index in mine {
-                    let Some(built) = build(&mut maker, index, &stop) else { return };
-                    if sender.send(built).is_err() {
-                        return;
-                    }
-                }
-            };
-            let name = format!("loader-{worker}");
-            queue.threads.push(std::thread::Builder::new().name(name).spawn(run).expect("a thread can be started"));
-            queue.results.push(receiver);
-        }
-        queue
-    }
-
-    /// The next batch; `None` after the last.
-    fn next(&mut self) -> Option<Built> {
-        if self.next == self.end {
-            return None;
-        }
-        let worker = (self.next - self.first) as usize % self.results.len();
-        self.next += 1;
-        Some(self.results[worker].recv().expect("a worker ends only after its last batch"))
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.results.clear();
-        for thread in self.threads.drain(..) {
-            // A worker that panicked has said so; there is nothing left to do with its result.
-            let _ = thread.join();
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! Unreadable images: skipped and named, an error when they are many. Skipping renumbers nothing.
 
-use crate::data::folder::{DataSet, Split};
+use crate::data::source::{DataSet, Split};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -28,8 +28,8 @@ pub(crate) struct Ledger {
 impl Ledger {
     pub(crate) fn new(set: &DataSet) -> Self {
         let mut left = vec![0; set.classes.len()];
-        for image in &set.images {
-            left[image.class as usize] += 1;
+        for number in 0..set.len() {
+            left[set.label(number) as usize] += 1;
         }
         Self { skipped: Vec::new(), numbers: BTreeSet::new(), left }
     }
@@ -46,9 +46,8 @@ impl Ledger {
         if !self.numbers.insert(number) {
             return Ok(());
         }
-        let image = &set.images[number];
-        self.skipped.push(Skipped { number, path: image.path.clone(), why });
-        let class = image.class as usize;
+        self.skipped.push(Skipped { number, path: set.path(number), why });
+        let class = set.label(number) as usize;
         self.left[class] -= 1;
         let bad = self.skipped.len();
         let path = set.root.join(set.split.name());

@@ -1,8 +1,10 @@
 //! The mean image and the principal components of colour, from the training set, once (§2 and §4.1 of the paper).
 
-use crate::data::decode::{Exif, Square};
-use crate::data::folder::DataSet;
+use crate::data::augment::MeanCrop;
+use crate::data::decode::{Exif, SquareRef};
+use crate::data::order::Shuffle;
 use crate::data::skip::{Ledger, Skipped};
+use crate::data::source::{DataSet, Reader};
 use crate::error::{Error, Result};
 use crossbeam_channel::Sender;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +17,53 @@ pub struct Stats {
     pub size: usize,
     /// Mean of each pixel over the training set: `[3, size, size]`, RGB in 0-255.
     pub mean: Vec<f32>,
+    /// Which part of the mean is subtracted from a crop.
+    pub mean_crop: MeanCrop,
     /// Without it, no colour noise is drawn.
     pub colour: Option<Colour>,
+}
+
+/// What is subtracted from an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mean {
+    /// The mean of each pixel.
+    #[default]
+    Image,
+    /// The mean of each channel.
+    Channel,
+    /// Nothing.
+    None,
+}
+
+impl Stats {
+    /// ILSVRC's, as they were published: the channel means (Caffe's), everywhere the same, and the components and
+    /// standard deviations of the original's data.
+    pub fn published(size: usize) -> Self {
+        let mean = [123.68, 116.779, 103.939].into_iter().flat_map(|mean| vec![mean; size * size]).collect();
+        Self { size, mean, mean_crop: MeanCrop::Own, colour: Some(Colour::PUBLISHED) }
+    }
+
+    /// Mean of each channel.
+    pub fn channels(&self) -> [f32; 3] {
+        let plane = self.size * self.size;
+        [0, 1, 2].map(|c| {
+            let sum: f64 = self.mean[c * plane..][..plane].iter().map(|&v| f64::from(v)).sum();
+            (sum / plane as f64) as f32
+        })
+    }
+
+    /// The same with what `mean` says in place of the mean image.
+    pub fn with_mean(mut self, mean: Mean) -> Self {
+        let plane = self.size * self.size;
+        let fill = match mean {
+            Mean::Image => return self,
+            Mean::Channel => self.channels(),
+            Mean::None => [0.0; 3],
+        };
+        self.mean.chunks_exact_mut(plane).zip(fill).for_each(|(plane, value)| plane.fill(value));
+        self
+    }
 }
 
 /// Principal components of the RGB values of all pixels of the training set.
@@ -29,8 +76,17 @@ pub struct Colour {
     pub components: [[f32; 3]; 3],
 }
 
+impl Colour {
+    /// Of ILSVRC 2012, as the original measured it (cuda-convnet2, make-data/input_meta).
+    pub const PUBLISHED: Self = Self {
+        stdev: [121.780, 37.094, 19.721],
+        components: [[0.56351, 0.57618, 0.59200], [0.71258, 0.02354, -0.70120], [-0.41796, 0.81698, -0.39731]],
+    };
+}
+
 /// Measures `set`, decoded as squares of `size` pixels, on `workers` threads; `progress` is called with the images done
-/// and the images in the set. Sums are of integers and exact: the result does not depend on the number of workers.
+/// and the images in the sample: `sample` says how many and by which seed. Sums are of integers and exact: the result
+/// does not depend on the number of workers.
 ///
 /// Also returned are the images that could not be read, by number.
 ///
@@ -41,18 +97,23 @@ pub fn measure(
     size: usize,
     exif: Exif,
     workers: usize,
+    sample: Option<(usize, u64)>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<(Stats, Vec<Skipped>)> {
     let mut ledger = Ledger::new(set);
     let next = AtomicUsize::new(0);
+    let (images, seed) = sample.filter(|&(images, _)| images < set.len()).unwrap_or((set.len(), 0));
     let work = |done: Sender<(usize, Option<Error>)>| {
         let mut sums = Sums::new(size);
+        let mut reader = Reader::new(exif);
         loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= set.len() {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            if place >= images {
                 return sums;
             }
-            let bad = set.square(number, size, exif).map(|square| sums.add(&square)).err();
+            let number =
+                if images < set.len() { Shuffle::Full.image((seed, u64::MAX), set.len(), place) } else { place };
+            let bad = set.square(number, size, &mut reader).map(|held| sums.add(held.square())).err();
             if done.send((number, bad)).is_err() {
                 return sums;
             }
@@ -68,11 +129,11 @@ pub fn measure(
             if let Some(why) = bad {
                 ledger.add(set, number, why)?;
             }
-            progress(finished + 1, set.len());
+            progress(finished + 1, images);
         }
         let mut total = Sums::new(size);
         for thread in threads {
-            total.merge(&thread.join().expect("decoding does not panic"));
+            total.merge(thread.join().expect("decoding does not panic"));
         }
         Ok(total)
     })?;
@@ -80,47 +141,73 @@ pub fn measure(
 }
 
 /// Exact sums over images: of each value, and of the products of colours over all pixels.
-struct Sums {
-    images: u64,
-    /// `[size, size, 3]`
-    values: Vec<u64>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub images: u64,
+    /// `[size, size, 3]`, but for what `recent` has.
+    pub values: Vec<u64>,
+    /// The same of the last few images, in half the memory.
+    recent: Vec<u32>,
+    recent_images: u32,
     /// RR, RG, RB, GG, GB, BB.
-    products: [u64; 6],
+    pub products: [u64; 6],
 }
 
 impl Sums {
-    fn new(size: usize) -> Self {
-        Self { images: 0, values: vec![0; size * size * 3], products: [0; 6] }
+    pub fn new(size: usize) -> Self {
+        let len = size * size * 3;
+        Self { images: 0, values: vec![0; len], recent: vec![0; len], recent_images: 0, products: [0; 6] }
     }
 
-    fn add(&mut self, square: &Square) {
-        self.images += 1;
-        for (sum, &value) in self.values.iter_mut().zip(&square.rgb) {
-            *sum += u64::from(value);
+    pub fn add(&mut self, square: SquareRef) {
+        if self.recent_images == u32::MAX / 255 {
+            self.settle();
         }
-        for pixel in square.rgb.chunks_exact(3) {
-            let [r, g, b] = [0, 1, 2].map(|c| u64::from(pixel[c]));
-            for (sum, product) in self.products.iter_mut().zip([r * r, r * g, r * b, g * g, g * b, b * b]) {
-                *sum += product;
+        self.images += 1;
+        self.recent_images += 1;
+        for (sum, &value) in self.recent.iter_mut().zip(square.rgb) {
+            *sum += u32::from(value);
+        }
+        // By planes of some pixels, whose products add up within 32 bits.
+        const PIXELS: usize = 64;
+        for pixels in square.rgb.chunks(3 * PIXELS) {
+            let mut planes = [[0i16; PIXELS]; 3];
+            for (i, pixel) in pixels.chunks_exact(3).enumerate() {
+                (0..3).for_each(|c| planes[c][i] = i16::from(pixel[c]));
+            }
+            for (sum, (a, b)) in self.products.iter_mut().zip([(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]) {
+                let product = |(&a, &b): (&i16, &i16)| i32::from(a) * i32::from(b);
+                *sum += planes[a].iter().zip(&planes[b]).map(product).sum::<i32>() as u64;
             }
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Moves `recent` to `values`.
+    pub fn settle(&mut self) {
+        self.values
+            .iter_mut()
+            .zip(&mut self.recent)
+            .for_each(|(sum, recent)| *sum += u64::from(std::mem::take(recent)));
+        self.recent_images = 0;
+    }
+
+    pub fn merge(&mut self, mut other: Self) {
+        other.settle();
         self.images += other.images;
         self.values.iter_mut().zip(&other.values).for_each(|(a, b)| *a += b);
         self.products.iter_mut().zip(&other.products).for_each(|(a, b)| *a += b);
     }
 
-    fn stats(&self, size: usize) -> Stats {
+    /// The means; of settled sums.
+    pub fn stats(&self, size: usize) -> Stats {
         let plane = size * size;
         let mean = |i: usize| (self.values[i % plane * 3 + i / plane] as f64 / self.images as f64) as f32;
         let colour = Some(components(self.covariance(plane)));
-        Stats { size, mean: (0..3 * plane).map(mean).collect(), colour }
+        Stats { size, mean: (0..3 * plane).map(mean).collect(), mean_crop: MeanCrop::Own, colour }
     }
 
     /// (n Σxy − Σx Σy) / n², the numerator in integers: nothing cancels.
-    fn covariance(&self, plane: usize) -> [[f64; 3]; 3] {
+    pub fn covariance(&self, plane: usize) -> [[f64; 3]; 3] {
         let n = i128::from(self.images) * plane as i128;
         let mut sum = [0i128; 3];
         for pixel in self.values.chunks_exact(3) {

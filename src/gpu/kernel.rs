@@ -17,13 +17,13 @@ macro_rules! shaders {
 }
 
 shaders! {
-    "image/arrange"
+    "image/arrange" "image/views"
     "conv/forward" "conv/backward_data" "conv/backward_weight" "conv/backward_bias" "conv/sum_slices"
     "lanes/forward" "lanes/forward_few" "lanes/backward_data" "lanes/backward_weight" "lanes/pack_rows" "lanes/pack_weight" "lanes/unpack_weight"
     "lanes/transpose" "lanes/product" "lanes/product_weight"
     "wide/forward" "wide/backward_data" "wide/backward_weight"
     "winograd/input" "winograd/output" "winograd/weight" "winograd/output_adjoint" "winograd/weight_adjoint" "winograd/transpose"
-    "relu/forward" "relu/backward"
+    "relu/forward" "relu/backward" "relu/backward_bias"
     "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"
     "pool/forward" "pool/backward"
     "dropout/apply"
@@ -31,7 +31,7 @@ shaders! {
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add"
-    "shared/each" "shared/gemm" "shared/lanes" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/step"
+    "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/relu" "shared/step"
     "shared/wide"
 }
 
@@ -74,11 +74,6 @@ impl From<f32> for Const {
 }
 
 fn source(name: &str) -> &'static str {
-    if let Ok(dir) = std::env::var("DEV_SHADERS") {
-        if let Ok(t) = std::fs::read_to_string(format!("{dir}/{name}.wgsl")) {
-            return t.leak();
-        }
-    }
     let found = SHADERS.iter().find(|(n, _)| *n == name);
     found.unwrap_or_else(|| panic!("no shader named {name}")).1
 }

@@ -5,7 +5,6 @@ use super::{Device, Tensor, Texture};
 use crate::error::Result;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use wgpu::util::DeviceExt as _;
 
 /// What a kernel's variable is bound to.
 #[derive(Clone, Copy)]
@@ -259,11 +258,11 @@ impl<'a> Recorder<'a> {
 
     /// A buffer that holds `numbers` from the start.
     fn uniform(&self, label: &str, numbers: &[u32; 4]) -> wgpu::Buffer {
-        self.device.raw.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some(label),
-            contents: bytemuck::cast_slice(numbers),
-            usage: wgpu::BufferUsages::UNIFORM,
-        })
+        let bytes = bytemuck::cast_slice(numbers);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.device.buffer(label, bytes.len() as u64, usage);
+        self.device.queue.write_buffer(&buffer, 0, bytes);
+        buffer
     }
 
     /// Records an elementwise kernel over `items` items (`shaders/shared/each.wgsl`).

@@ -36,8 +36,9 @@ impl Tensor {
 
     /// Queues a write of `values` to the front of the tensor, before the next submission.
     pub fn write<T: bytemuck::NoUninit>(&self, device: &Device, values: &[T]) {
-        assert!(values.len() <= self.len, "{} values for {}", values.len(), self.len);
-        device.queue.write_buffer(&self.buffer, self.offset, bytemuck::cast_slice(values));
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        assert!(bytes.len() <= 4 * self.len, "{} bytes for {} values", bytes.len(), self.len);
+        device.queue.write_buffer(&self.buffer, self.offset, bytes);
     }
 
     /// Reads every value, waiting for all submitted work.

@@ -5,8 +5,8 @@
 //! carries what crosses through host memory, while both devices go on: what is sent is fetched as soon as its copy has
 //! run, and what has arrived is waited for only where the plan needs it.
 
-use super::Load;
-use crate::column::{Column, Shared, StepUniform};
+use super::{Load, Part};
+use crate::column::{Column, Shared, StepUniform, ViewUniform};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Mapping, Staging, Tensor, Upload};
 use crate::net::Net;
@@ -163,15 +163,29 @@ impl Driver<'_> {
         let Shared { device, upload, .. } = self.shared;
         let uniforms: Vec<_> =
             self.own().map(|column| StepUniform { column: column.index as u32, ..uniform }).collect();
-        let parts = [bytemuck::cast_slice(&uniforms), bytemuck::cast_slice(labels), bytemuck::cast_slice(pixels)];
+        let views: Vec<ViewUniform> = match pixels {
+            Part::Floats(_) => Vec::new(),
+            Part::Crops(_, views) => views.iter().map(ViewUniform::from).collect(),
+        };
+        let bytes = match pixels {
+            Part::Floats(values) => bytemuck::cast_slice(values),
+            Part::Crops(rgb, _) => rgb,
+        };
+        let parts =
+            [bytemuck::cast_slice(&uniforms), bytemuck::cast_slice(labels), bytemuck::cast_slice(&views), bytes];
         let start = Instant::now();
         upload.fill(device, &parts)?;
         self.spans.note(&format!("host of adapter {}", self.device), "upload", start);
         let tensor = |part: &[u8], tensor: &'_ Tensor| (part.len() as u64, tensor.buffer.clone(), tensor.offset);
         let uniforms = self.own().map(|column| (size_of::<StepUniform>() as u64, column.step().clone(), 0));
-        let data = [tensor(parts[1], &self.shared.labels), tensor(parts[2], &self.shared.pixels)];
-        upload.send(device, uniforms.chain(data));
-        self.own().next().expect("a column lies on every device").arrange()
+        let Shared { labels, views, pixels: place, .. } = self.shared;
+        let data = [tensor(parts[1], labels), tensor(parts[2], views), tensor(parts[3], place)];
+        upload.send(device, uniforms.chain(data).filter(|(bytes, ..)| *bytes > 0));
+        let column = self.own().next().expect("a column lies on every device");
+        match pixels {
+            Part::Floats(_) => column.arrange(),
+            Part::Crops(..) => column.arrange_views(),
+        }
     }
 
     fn own(&self) -> impl Iterator<Item = &Column> + Clone {

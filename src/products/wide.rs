@@ -127,6 +127,10 @@ impl Wide<'_, '_> {
             self.run("wide/forward", &part, 0, &[("x", x), ("w", &w), ("b", &b), ("y", &to)]);
             if split {
                 sum_slices(self.rec, self.scratch, part.len(), part.slices, false, &y);
+                // A part of a sum is no place for it.
+                if self.window.relu {
+                    self.rec.each("relu/forward", y.len / 4, &[], &[("y", (&y).into())]);
+                }
             }
         }
     }

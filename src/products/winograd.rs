@@ -282,15 +282,11 @@ impl<'a> Tiling<'a> {
 /// An offset of so many values is aligned for every adapter.
 const ALIGNED: usize = 64;
 
-fn chunk_values() -> usize {
-    std::env::var("CHUNK").ok().and_then(|v| v.parse().ok()).unwrap_or(CHUNK)
-}
-
 pub(super) fn needs(form: Form, tile: Tile, product: Product, window: &Window) -> Needs {
     let window = if product == Product::BackwardData { turned(window) } else { *window };
     let tiling = match product {
         Product::BackwardWeight => weight_tiling(form, tile, &window),
-        _ => Tiling::new(form, tile, &window, chunk_values()),
+        _ => Tiling::new(form, tile, &window, CHUNK),
     };
     let (c, o) = (window.x.c, window.y.c);
     let (c4, o4) = (c.next_multiple_of(4), o.next_multiple_of(4));
@@ -309,12 +305,12 @@ pub(super) fn needs(form: Form, tile: Tile, product: Product, window: &Window) -
 /// The tiling of a weight gradient. Each chunk reads and writes all of du, so the chunk is no smaller.
 fn weight_tiling(form: Form, tile: Tile, window: &Window) -> Tiling<'_> {
     let du = tile.side().pow(2) * window.x.c * window.y.c;
-    Tiling::new(form, tile, window, chunk_values().max(du))
+    Tiling::new(form, tile, window, CHUNK.max(du))
 }
 
 /// The window of the data gradient: a convolution of dy with the weights turned by half a turn.
 fn turned(window: &Window) -> Window {
-    Window { x: window.y, y: window.x, pad: window.kernel - 1 - window.pad, ..*window }
+    Window { x: window.y, y: window.x, pad: window.kernel - 1 - window.pad, relu: false, ..*window }
 }
 
 #[expect(clippy::too_many_arguments, reason = "the operands under their names, as every variant takes them")]
@@ -329,7 +325,7 @@ pub(super) fn forward(
     b: &Tensor,
     y: &Tensor,
 ) {
-    Tiling::new(form, tile, window, chunk_values()).convolve(rec, scratch, x, w, Some(b), y);
+    Tiling::new(form, tile, window, CHUNK).convolve(rec, scratch, x, w, Some(b), y);
 }
 
 #[expect(clippy::too_many_arguments, reason = "the operands under their names, as every variant takes them")]
@@ -343,7 +339,7 @@ pub(super) fn backward_data(
     w: &Tensor,
     dx: &Tensor,
 ) {
-    Tiling::new(form, tile, &turned(window), chunk_values()).convolve(rec, scratch, dy, w, None, dx);
+    Tiling::new(form, tile, &turned(window), CHUNK).convolve(rec, scratch, dy, w, None, dx);
 }
 
 #[expect(clippy::too_many_arguments, reason = "the operands under their names, as every variant takes them")]

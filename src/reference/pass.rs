@@ -162,9 +162,10 @@ fn scatter(dxs: &[Values], columns: usize) -> Vec<Values> {
 /// `[N, 3, side, side]` → `[3, side, side, N]`.
 fn images(batch: &Batch) -> Values {
     let shape = Shape::new(3, batch.side, batch.side);
-    assert_eq!(batch.pixels.len(), shape.len() * batch.len(), "pixels of {} images of {shape}", batch.len());
+    let pixels = batch.floats();
+    assert_eq!(pixels.len(), shape.len() * batch.len(), "pixels of {} images of {shape}", batch.len());
     let mut x = Values::zeros(shape, batch.len());
-    for (n, image) in batch.pixels.chunks(shape.len()).enumerate() {
+    for (n, image) in pixels.chunks(shape.len()).enumerate() {
         for (i, pixel) in image.iter().enumerate() {
             x.data[i * batch.len() + n] = f64::from(*pixel);
         }

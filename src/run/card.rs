@@ -1,7 +1,7 @@
 //! The card of a run: its results, how to reproduce it, and how it differs from the paper.
 
 use super::Config;
-use crate::data::{Augment, Order};
+use crate::data::{Augment, Mean, Order};
 use crate::metrics::EvaluationLine;
 use crate::products::Precision;
 use crate::recipe::{Figures, PAPER};
@@ -106,6 +106,11 @@ fn command(config: &Config) -> String {
         ("eval-every", value(&config.eval_every)),
         ("checkpoint-every", value(&config.checkpoint_every)),
     ];
+    let said = &config.data.options;
+    options.extend(config.data.val.as_deref().map(|path| ("val", quoted(path))));
+    options.extend(said.val_fraction.map(|fraction| ("val-fraction", value(&fraction))));
+    options.extend(said.label_key.as_deref().map(|key| ("label-key", quoted(Path::new(key)))));
+    options.extend(said.classes.as_deref().map(|path| ("classes", quoted(path))));
     options.extend(config.weights.as_deref().map(|path| ("weights", quoted(path))));
     options.extend(config.adapters.option.as_ref().map(|adapters| ("adapters", format!("'{adapters}'"))));
     let mut options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();
@@ -211,6 +216,13 @@ fn data_differences(config: &Config) -> Vec<String> {
             .to_owned(),
         other => format!("Augmentation: `{}` instead of crops, mirror images and colour.", super::word(&other)),
     });
+    if config.augment == Augment::Full && (config.colour != 0.1 || config.colour_until.is_some()) {
+        let until = config.colour_until.map_or_else(String::new, |passes| format!(" in the first {passes} passes"));
+        list.push(format!("Colour: noise of {} standard deviations{until}, where the paper's is 0.1.", config.colour));
+    }
+    if config.mean != Mean::Image {
+        list.push(format!("Mean: `{}` instead of the mean of each pixel.", super::word(&config.mean)));
+    }
     if config.order == Order::Sequential {
         list.push("Order: images in the order of their folders instead of shuffled.".to_owned());
     }

@@ -1,7 +1,7 @@
 //! `config.toml`: everything that decides a run's bytes, resolved, and what it ran on.
 
 use crate::alexnet;
-use crate::data::{self, Augment, DataSet, Exif, Order};
+use crate::data::{self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Options, Order, Shuffle};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::machine;
@@ -47,8 +47,24 @@ pub struct Config {
     pub schedule: Schedule,
     /// Augmentation of the training images.
     pub augment: Augment,
+    /// Standard deviation of the colour noise, in standard deviations of the data.
+    pub colour: f32,
+    /// Passes with colour noise; absent: all.
+    pub colour_until: Option<u64>,
+    /// Whether images with colour noise are divided by 1 + `colour`.
+    pub colour_divide: bool,
+    /// Consecutive images that share crop and mirror.
+    pub crop_chunk: u64,
+    /// What is subtracted from an image.
+    pub mean: Mean,
+    /// Where the mean image is read.
+    pub mean_crop: MeanCrop,
+    /// What the mean and the colours are measured on.
+    pub stats: Basis,
     /// Order of the training images.
     pub order: Order,
+    /// Which permutations a shuffled order draws from.
+    pub shuffle: Shuffle,
     /// What to do with EXIF orientation.
     pub exif: Exif,
     /// Threads that decode.
@@ -63,6 +79,11 @@ pub struct Config {
     pub weights: Option<PathBuf>,
     /// Class names in the order of the network's last units.
     pub classes: Vec<String>,
+    /// Their readable names, where the data has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_names: Option<Vec<String>>,
+    /// How files become pixels.
+    pub decoding: Decoding,
     /// The images.
     pub data: Data,
     /// Only kernels that compute each product as it is defined, in f32.
@@ -76,10 +97,13 @@ pub struct Config {
 }
 
 /// The data set of a run.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Data {
-    /// Folder with `train` and `val`.
+    /// The source of the training images, and of the validation images where `val` names no other.
     pub path: PathBuf,
+    /// The source of the validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val: Option<PathBuf>,
     /// Training images.
     pub train_images: usize,
     /// Validation images.
@@ -88,6 +112,9 @@ pub struct Data {
     pub train_fingerprint: String,
     /// Of the validation images' names and sizes, hexadecimal.
     pub val_fingerprint: String,
+    /// What was said about the source.
+    #[serde(default)]
+    pub options: Options,
 }
 
 /// The adapters of a run.
@@ -127,8 +154,16 @@ impl Config {
         data::LoaderSettings {
             batch: self.batch,
             crop,
-            augment: self.augment,
+            details: Details {
+                augment: self.augment,
+                colour: self.colour,
+                colour_until: self.colour_until,
+                colour_divide: self.colour_divide,
+                crop_chunk: self.crop_chunk,
+            },
             order: self.order,
+            shuffle: self.shuffle,
+            floats: false,
             seed: self.seed,
             workers: self.workers,
             exif: self.exif,
@@ -136,9 +171,9 @@ impl Config {
         }
     }
 
-    /// Whether an evaluation follows step `step`.
+    /// Whether an evaluation follows step `step`; none does where there is no validation image.
     pub fn evaluates(&self, step: u64) -> bool {
-        due(step, self.eval_every, self.steps)
+        self.data.val_images > 0 && due(step, self.eval_every, self.steps)
     }
 
     /// Whether a checkpoint follows step `step`.
@@ -152,12 +187,15 @@ impl Config {
 }
 
 impl Data {
-    /// Describes the two halves of a data set.
-    pub fn new(path: &Path, train: &DataSet, val: &DataSet) -> Self {
+    /// Describes the images of a source, or of two.
+    pub fn new(path: &Path, val_path: Option<&Path>, options: &Options, train: &DataSet, val: &DataSet) -> Self {
+        let absolute = data::source::absolute;
         Self {
-            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-            train_images: train.images.len(),
-            val_images: val.images.len(),
+            path: absolute(path),
+            val: val_path.map(absolute),
+            options: Options { classes: options.classes.as_deref().map(absolute), ..options.clone() },
+            train_images: train.len(),
+            val_images: val.len(),
             train_fingerprint: format!("{:016x}", train.fingerprint()),
             val_fingerprint: format!("{:016x}", val.fingerprint()),
         }

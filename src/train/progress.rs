@@ -1,6 +1,6 @@
 //! What whoever waits sees, on stderr: a bar on a terminal, lines elsewhere.
 
-use crate::data::Skipped;
+use crate::data::{Skipped, Watch};
 use crate::metrics::{EvaluationLine, StepLine};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::collections::HashSet;
@@ -130,6 +130,18 @@ impl Progress {
                 bar.set_message(text.to_owned());
             }
             None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Watch for Progress {
+    fn note(&mut self, text: &str) {
+        Self::note(self, text);
+    }
+
+    fn progress(&mut self, text: &str, done: u64, all: u64) {
+        if self.may_speak(false) {
+            self.show(done, all, text);
         }
     }
 }

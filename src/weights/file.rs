@@ -22,18 +22,22 @@ pub struct Array {
 
 /// Metadata and tensors, with every value finite.
 pub(super) fn read(path: &Path) -> Result<(HashMap<String, String>, BTreeMap<String, Array>)> {
+    parse(path, &fs::read(path).map_err(Error::io(path))?)
+}
+
+/// Metadata and tensors of a file's bytes; `path` is for messages.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<(HashMap<String, String>, BTreeMap<String, Array>)> {
     let error = |why: String| Error::Checkpoint { path: path.to_owned(), why };
     let not_weights = |e: safetensors::SafeTensorError| {
         error(format!("{e}: the file is truncated or not a safetensors file; expected weights as `train` writes them"))
     };
-    let bytes = fs::read(path).map_err(Error::io(path))?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| match missing_bytes(&bytes) {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| match missing_bytes(bytes) {
         Some((name, dims, missing)) => {
             error(format!("the file is truncated: {name} with shape {dims:?} lacks {missing} bytes; copy it again"))
         }
         None => not_weights(e),
     })?;
-    let file = SafeTensors::deserialize(&bytes).map_err(not_weights)?;
+    let file = SafeTensors::deserialize(bytes).map_err(not_weights)?;
     let mut arrays = BTreeMap::new();
     for (name, view) in file.tensors() {
         let data = values(&view).ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! What several tests share.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod archives;
 pub mod golden;
 pub mod seeded;
 

@@ -1,7 +1,7 @@
 //! Weights and images as functions of a counter, so that no file has to hold them. `tests/golden/make.py` computes the
 //! same values.
 
-use alexnet::data::Batch;
+use alexnet::data::{Batch, Pixels};
 use alexnet::net::{Net, Tensor};
 use alexnet::random::hash;
 
@@ -37,7 +37,7 @@ pub fn batch(net: &Net, images: usize) -> Batch {
     let values = (images * 3 * side * side) as u32;
     Batch {
         side,
-        pixels: (0..values).map(|i| (uniform(&[PIXELS, i]) * 64.0) as f32).collect(),
+        pixels: Pixels::Floats((0..values).map(|i| (uniform(&[PIXELS, i]) * 64.0) as f32).collect()),
         labels: (0..images as u32).map(|n| hash(&[LABELS, n]) % net.classes as u32).collect(),
     }
 }

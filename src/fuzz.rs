@@ -1,0 +1,49 @@
+//! The parsers of what others made, as fuzzers call them: no input may make one panic, or take memory without bound.
+//! `fuzz/` runs them under cargo-fuzz, `tests/fuzz.rs` on seeded inputs.
+
+use crate::data::decode::Decoder;
+use crate::data::prepared::Manifest;
+use crate::data::source::fuzz;
+use crate::data::{Exif, Stored};
+use crate::weights;
+use std::path::Path;
+
+/// An archive's headers, and the same bytes as a kept index.
+pub fn archive(bytes: &[u8]) {
+    fuzz::archive(bytes);
+}
+
+/// A development kit's `meta.mat`.
+pub fn mat(bytes: &[u8]) {
+    fuzz::mat(bytes);
+}
+
+/// A batch of CIFAR-10.
+pub fn cifar(bytes: &[u8]) {
+    fuzz::cifar(bytes);
+}
+
+/// A shard's samples and labels.
+pub fn webdataset(bytes: &[u8]) {
+    fuzz::webdataset(bytes);
+}
+
+/// The manifest of a prepared set.
+pub fn manifest(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Manifest::parse(text);
+    }
+}
+
+/// A weights file.
+pub fn weights(bytes: &[u8]) {
+    let _ = weights::file::parse(Path::new("weights.safetensors"), bytes);
+}
+
+/// An image file.
+pub fn image(bytes: &[u8]) {
+    let mut decoder = Decoder::new(Exif::Apply);
+    if let Ok(square) = decoder.square(Stored::File(bytes), 16) {
+        assert_eq!(square.rgb.len(), 3 * 16 * 16);
+    }
+}
