@@ -52,8 +52,18 @@ pub struct Seen {
     pub of: usize,
     /// Which class is taken for which.
     pub confusion: Confusion,
-    /// A few images with their class and the most probable classes.
-    pub samples: Vec<(RgbImage, usize, Vec<(usize, f32)>)>,
+    /// A few of the images.
+    pub samples: Vec<Sample>,
+}
+
+/// An image and what it was taken for.
+pub struct Sample {
+    /// The square the network sees the middle of.
+    pub image: RgbImage,
+    /// Its class.
+    pub label: usize,
+    /// Most probable classes and their probabilities, first the most probable.
+    pub top: Vec<(usize, f32)>,
 }
 
 impl Seen {
@@ -86,13 +96,7 @@ impl Seen {
 }
 
 /// An image with its class and predictions; `None` where it cannot be read.
-fn sample(
-    machine: &mut Machine,
-    set: &DataSet,
-    number: usize,
-    stats: &Stats,
-    exif: Exif,
-) -> Result<Option<(RgbImage, usize, Vec<(usize, f32)>)>> {
+fn sample(machine: &mut Machine, set: &DataSet, number: usize, stats: &Stats, exif: Exif) -> Result<Option<Sample>> {
     let (size, side) = (machine.net().table.image, machine.net().table.crop);
     let mut reader = Reader::new(exif);
     let held = match set.square(number, size, &mut reader) {
@@ -104,7 +108,7 @@ fn sample(
     let batch = Batch { side, pixels: Pixels::Floats(views_of(square, stats, side, 1)), labels: vec![0] };
     let top = eval::top(&machine.probabilities(&batch)?, TOP);
     let image = RgbImage::from_raw(size as u32, size as u32, square.rgb.to_vec());
-    Ok(image.map(|image| (image, set.label(number) as usize, top)))
+    Ok(image.map(|image| Sample { image, label: set.label(number) as usize, top }))
 }
 
 /// The first of WordNet's names for a class, which are separated by commas.
@@ -265,7 +269,7 @@ fn confusion(told: &Told) -> Result<Vec<Block>> {
 fn predictions(told: &Told) -> Result<Vec<Block>> {
     let Ok(seen) = &told.seen else { return Ok(vec![Block::Text("Not made, as above.".to_owned())]) };
     let name = |class: usize| seen.names.get(class).cloned().unwrap_or_else(|| class.to_string());
-    let cells = seen.samples.iter().map(|(image, label, top)| Cell {
+    let cells = seen.samples.iter().map(|Sample { image, label, top }| Cell {
         image: image.clone(),
         captions: vec![name(*label)],
         frame: Some(if top.first().is_some_and(|(class, _)| class == label) { RIGHT } else { WRONG }),

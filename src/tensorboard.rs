@@ -139,7 +139,7 @@ fn now() -> f64 {
 }
 
 fn scalar(tag: String, value: f64) -> Value {
-    Value { tag, value: Some(value::Value::SimpleValue(value as f32)) }
+    Value { tag, value: Some(value::Value::Scalar(value as f32)) }
 }
 
 fn histogram(tag: String, values: &[f32]) -> Value {

@@ -16,8 +16,9 @@ pub struct WatchArgs {
 
 /// Watches.
 pub(super) fn run(args: &WatchArgs) -> Result<()> {
-    let drawn_on = std::io::stdout().is_terminal() && std::env::var("TERM").is_ok_and(|name| name != "dumb");
-    if !drawn_on && !(cfg!(windows) && std::io::stdout().is_terminal()) {
+    // Windows' terminals have no TERM.
+    let named = cfg!(windows) || std::env::var("TERM").is_ok_and(|name| name != "dumb");
+    if !(named && std::io::stdout().is_terminal()) {
         let run = args.run.display();
         let why =
             format!("watch draws on a terminal, and this is none; `alexnet plot --text {run}` prints the curves once");

@@ -1,6 +1,6 @@
 //! TensorBoard's messages, as far as this program writes them: its `event.proto` and `summary.proto`.
 
-pub(super) use event::What;
+pub(super) use what::What;
 
 /// Something that happened.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -11,11 +11,11 @@ pub(super) struct Event {
     /// Steps done.
     #[prost(int64, tag = "2")]
     pub(super) step: i64,
-    #[prost(oneof = "event::What", tags = "3, 5, 7")]
+    #[prost(oneof = "what::What", tags = "3, 5, 7")]
     pub(super) what: Option<What>,
 }
 
-mod event {
+mod what {
     /// What happened.
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub(in super::super) enum What {
@@ -49,7 +49,7 @@ pub(super) mod value {
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub(in super::super) enum Value {
         #[prost(float, tag = "2")]
-        SimpleValue(f32),
+        Scalar(f32),
         #[prost(message, tag = "4")]
         Image(super::Image),
         #[prost(message, tag = "5")]
