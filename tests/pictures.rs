@@ -83,7 +83,7 @@ fn what_is_no_run_says_what_it_lacks() {
     for command in [&["plot", "empty", "out.png"][..], &["plot", "--text", "empty"], &["report", "empty", "out.html"]] {
         fails(folder.path(), command, 1, &["empty", "config.toml", "expected the folder of a run"]);
     }
-    fails(folder.path(), &["plot", "empty"], 2, &["empty", "OUT", ".png", "--text"]);
+    fails(folder.path(), &["plot", "empty"], 2, &["empty", "the picture to write", ".png", "--text"]);
     fails(folder.path(), &["plot", "empty", "out.jpg"], 2, &["out.jpg", ".svg"]);
     fails(folder.path(), &["report", "empty", "out.pdf"], 2, &["out.pdf", ".html"]);
     fails(folder.path(), &["watch", "empty"], 2, &["terminal", "alexnet plot --text empty"]);

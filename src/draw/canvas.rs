@@ -162,7 +162,7 @@ impl Canvas {
         let rendering = if area.width / f64::from(image.width()) >= SQUARES { "pixelated" } else { "auto" };
         put!(
             self,
-            "<image {} preserveAspectRatio=\"none\" image-rendering=\"{rendering}\" \
+            "<image {} preserveAspectRatio=\"none\" style=\"image-rendering:{rendering}\" \
              href=\"data:image/png;base64,{}\"/>",
             place(area),
             STANDARD.encode(png(image)?)

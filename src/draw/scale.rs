@@ -118,9 +118,9 @@ impl Span {
     }
 
     fn decades(&self, count: usize) -> Vec<(f64, String)> {
-        let (first, last) = ((self.low.log10() - 1e-6).floor() as i32, (self.high.log10() + 1e-6).floor() as i32);
+        let (first, last) = ((self.low.log10() + 1e-6).floor() as i32, (self.high.log10() + 1e-6).floor() as i32);
         let decades = (last - first + 1) as usize;
-        let parts: &[f64] = if 3 * decades <= count { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let parts: &[f64] = if 3 * (decades - 1) < count { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let every = decades.div_ceil(count.max(1)) as i32;
         let exponents = (first..=last).filter(|e| e.rem_euclid(every) == 0);
         let values = exponents.flat_map(|e| parts.iter().map(move |m| (m * 10f64.powi(e), (-e).max(0) as usize)));
