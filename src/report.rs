@@ -17,9 +17,8 @@ use std::sync::Arc;
 
 /// Images shown with their predictions.
 const SHOWN: usize = 10;
-const PER_ROW: usize = 5;
 /// Side of one of them in units.
-const SIDE: f64 = 128.0;
+const SIDE: f64 = 150.0;
 /// Classes named for each.
 const TOP: usize = 5;
 /// Mistakes listed.
@@ -269,16 +268,20 @@ fn confusion(told: &Told) -> Result<Vec<Block>> {
 fn predictions(told: &Told) -> Result<Vec<Block>> {
     let Ok(seen) = &told.seen else { return Ok(vec![Block::Text("Not made, as above.".to_owned())]) };
     let name = |class: usize| seen.names.get(class).cloned().unwrap_or_else(|| class.to_string());
-    let cells = seen.samples.iter().map(|Sample { image, label, top }| Cell {
-        image: image.clone(),
-        captions: vec![name(*label)],
-        frame: Some(if top.first().is_some_and(|(class, _)| class == label) { RIGHT } else { WRONG }),
-        bars: top.iter().map(|(class, p)| (name(*class), f64::from(*p), class == label)).collect(),
+    let figures = seen.samples.iter().map(|Sample { image, label, top }| {
+        let right = top.first().is_some_and(|(class, _)| class == label);
+        let cell = Cell {
+            image: image.clone(),
+            captions: vec![name(*label)],
+            frame: Some(if right { RIGHT } else { WRONG }),
+            bars: top.iter().map(|(class, p)| (name(*class), f64::from(*p), class == label)).collect(),
+        };
+        let grid = Grid { title: String::new(), columns: 1, side: SIDE, first_apart: false, cells: vec![cell] };
+        Figure::new(&grid.picture()?, "")
     });
-    let grid = Grid { title: String::new(), columns: PER_ROW, side: SIDE, first_apart: false, cells: cells.collect() };
-    let caption = "Validation images, their class below, and the five most probable classes with their probabilities as \
-                   bars, the right one red, as in the paper's Figure 4; a red frame where the first is wrong";
-    Ok(vec![Block::Figure(Figure::new(&grid.picture()?, caption)?)])
+    let text = "Validation images, their class below, and the five most probable classes with their probabilities as bars, \
+                the right one red, as in the paper's Figure 4. A red frame: the most probable class is wrong.";
+    Ok(vec![Block::Text(text.to_owned()), Block::Gallery(figures.collect::<Result<_>>()?)])
 }
 
 fn hardware(told: &Told) -> Result<Vec<Block>> {

@@ -7,6 +7,8 @@ use super::{
 
 /// Size of a chart in units.
 const WIDTH: f64 = 720.0;
+/// Of one among others in a row.
+const NARROW: f64 = 560.0;
 const HEIGHT: f64 = 420.0;
 /// Between a chart and the picture's edge, and between parts.
 const MARGIN: f64 = 16.0;
@@ -57,7 +59,7 @@ pub struct Chart {
 impl Chart {
     /// The chart alone.
     pub fn picture(&self) -> Picture {
-        stack(std::slice::from_ref(self))
+        side_by_side(std::slice::from_ref(self), WIDTH)
     }
 
     /// Draws the chart into `area`.
@@ -151,14 +153,18 @@ impl Chart {
     }
 }
 
-/// Charts one below the other.
-pub fn stack(charts: &[Chart]) -> Picture {
-    let mut canvas = Canvas::new(WIDTH, HEIGHT * charts.len() as f64);
-    for (row, chart) in charts.iter().enumerate() {
+/// Charts side by side.
+pub fn row(charts: &[Chart]) -> Picture {
+    side_by_side(charts, NARROW)
+}
+
+fn side_by_side(charts: &[Chart], width: f64) -> Picture {
+    let mut canvas = Canvas::new(width * charts.len() as f64, HEIGHT);
+    for (place, chart) in charts.iter().enumerate() {
         let area = Area {
-            x: MARGIN,
-            y: row as f64 * HEIGHT + MARGIN,
-            width: WIDTH - 2.0 * MARGIN,
+            x: place as f64 * width + MARGIN,
+            y: MARGIN,
+            width: width - 2.0 * MARGIN,
             height: HEIGHT - 2.0 * MARGIN,
         };
         chart.draw(&mut canvas, area);
