@@ -15,6 +15,8 @@ const MARGIN: f64 = 16.0;
 const LINE: f64 = 24.0;
 /// Length of a line in the legend.
 const SAMPLE: f64 = 26.0;
+/// Radius of a dot.
+const DOT: f64 = 4.5;
 
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,7 +84,7 @@ impl Chart {
             width: (area.width - gutter - 8.0).max(1.0),
             height: (area.bottom() - y - 2.0 * LINE).max(1.0),
         };
-        let columns = across.ticks((plot.width / 100.0).max(2.0) as usize);
+        let columns = across.ticks((plot.width / 95.0).round().max(2.0) as usize);
         let at = |(x, y): (f64, f64)| {
             Some((plot.x + across.place(x)? * plot.width, plot.bottom() - up.place(y)? * plot.height))
         };
@@ -117,7 +119,7 @@ impl Chart {
             for place in
                 places.filter(|&(x, y)| (plot.x..=plot.right()).contains(&x) && (plot.y..=plot.bottom()).contains(&y))
             {
-                canvas.dot(place, 4.5, colour(series.colour));
+                canvas.dot(place, radius, colour(series.colour));
             }
         }
     }
@@ -135,7 +137,7 @@ impl Chart {
             let middle = y + LINE / 2.0;
             canvas.line(&[(x, middle), (x + SAMPLE, middle)], stroke(series));
             if series.style == Style::Dots {
-                canvas.dot((x + SAMPLE / 2.0, middle), 4.5, colour(series.colour));
+                canvas.dot((x + SAMPLE / 2.0, middle), DOT, colour(series.colour));
             }
             canvas.words((x + SAMPLE + 8.0, middle + TEXT * 0.35), &name);
             x += width + 22.0;
