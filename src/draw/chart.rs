@@ -116,6 +116,8 @@ impl Chart {
         });
         for series in self.series.iter().filter(|s| s.style == Style::Dots) {
             let places = series.points.iter().filter_map(|&point| at(point));
+            // Many dots are small, so that they stay apart.
+            let radius = (plot.width / series.points.len().max(1) as f64 / 3.0).clamp(1.5, DOT);
             for place in
                 places.filter(|&(x, y)| (plot.x..=plot.right()).contains(&x) && (plot.y..=plot.bottom()).contains(&y))
             {
