@@ -2,7 +2,7 @@
 
 use crate::data::{Batch, Pixels};
 use crate::data::{DataSet, Exif, Reader, Stats, views_of};
-use crate::draw::{Axis, Cell, Chart, Grid, Series, number};
+use crate::draw::{Axis, Cell, Chart, Grid, Series, number, row};
 use crate::error::Result;
 use crate::eval::{self, Confusion, Evaluation, Score, Views};
 use crate::machine::Machine;
@@ -309,14 +309,15 @@ fn hardware(told: &Told) -> Result<Vec<Block>> {
         }],
         ..Chart::default()
     };
-    let figure = Figure::new(&rate.picture(), "Images a second, means over a fiftieth of the steps")?;
+    let figure = Figure::new(&row(&[rate]), "Images a second, means over a fiftieth of the steps")?;
     blocks.push(Block::Beside(vec![Block::Table(Table { rows, ..Table::default() }), Block::Figure(figure)]));
     Ok(blocks)
 }
 
 /// Charts side by side.
 fn beside(charts: &[Chart]) -> Result<Block> {
-    let figure = |chart: &Chart| Figure::new(&chart.picture(), &format!("{} over the steps", chart.y.label));
+    let figure =
+        |chart: &Chart| Figure::new(&row(std::slice::from_ref(chart)), &format!("{} over the steps", chart.y.label));
     let figures = charts.iter().map(|chart| Ok(Block::Figure(figure(chart)?))).collect::<Result<Vec<_>>>()?;
     Ok(Block::Beside(figures))
 }

@@ -145,7 +145,7 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
 }
 
 #[cfg(test)]
-fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
+pub(crate) fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
     use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
     use std::collections::BTreeMap;
     Config {
