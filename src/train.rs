@@ -315,7 +315,7 @@ pub fn machine(config: &run::Config, devices: &[Arc<Device>]) -> Result<Machine>
 
 /// The mean image and colour components: kept with the run, else those of the first weights, else measured once.
 fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: &mut Progress) -> Result<Stats> {
-    let table = run.config.table()?;
+    let table = &run.config.table()?;
     if let Some(stats) = run.stats(table)? {
         return Ok(stats);
     }
