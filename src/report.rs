@@ -10,7 +10,7 @@ use crate::metrics::{EvaluationLine, StepLine};
 use crate::page::{Block, Figure, Page, Section, Table};
 use crate::plot::{self, Curves};
 use crate::recipe::PAPER;
-use crate::run::{self, Run, word};
+use crate::run::{self, Config, Run, word};
 use crate::train::Progress;
 use image::RgbImage;
 use std::sync::Arc;
@@ -139,7 +139,7 @@ fn comparison(runs: &[Told]) -> Result<Section> {
             None => ["not evaluated", ""].map(str::to_owned),
         };
         let steps = told.curves.steps.last().map_or(0, |l| l.step);
-        vec![told.curves.name.clone(), config.net.clone(), whole(steps), top1, top5, hours(&told.curves.steps)]
+        vec![told.curves.name.clone(), net(config), whole(steps), top1, top5, hours(&told.curves.steps)]
     });
     let table = Table {
         caption: "The lowest top-1 error on the validation images, with the top-5 error of that evaluation".to_owned(),
@@ -197,7 +197,7 @@ fn configuration(told: &Told) -> Vec<Block> {
         passes.map_or_else(|| format!("{} steps", whole(config.steps)), |n| format!("{n} passes"))
     };
     let rows = [
-        ("network", config.net.clone(), "alexnet".to_owned()),
+        ("network", net(config), "alexnet".to_owned()),
         ("training images", whole(config.data.train_images as u64), "1.2 million".to_owned()),
         ("classes", whole(config.classes.len() as u64), "1,000".to_owned()),
         ("images a step", config.batch.to_string(), PAPER.batch.to_string()),
@@ -320,6 +320,11 @@ fn beside(charts: &[Chart]) -> Result<Block> {
         |chart: &Chart| Figure::new(&row(std::slice::from_ref(chart)), &format!("{} over the steps", chart.y.label));
     let figures = charts.iter().map(|chart| Ok(Block::Figure(figure(chart)?))).collect::<Result<Vec<_>>>()?;
     Ok(Block::Beside(figures))
+}
+
+/// The network as it would be typed.
+fn net(config: &Config) -> String {
+    format!("{}{}", config.net, config.variation)
 }
 
 fn lowest(evaluations: &[EvaluationLine]) -> Option<&EvaluationLine> {

@@ -97,7 +97,13 @@ pub(super) struct Loaded {
     class_names: Option<Vec<String>>,
 }
 
-pub(super) fn load(mut weights: Weights, table: &Table, how: &UseArgs, batch: usize, note: impl FnMut(&str)) -> Result<Loaded> {
+pub(super) fn load(
+    mut weights: Weights,
+    table: &Table,
+    how: &UseArgs,
+    batch: usize,
+    note: impl FnMut(&str),
+) -> Result<Loaded> {
     let net = weights.resolve(table)?;
     let (classes, class_names) = (weights.numbered_classes(&net), weights.class_names.clone());
     let stats = Arc::new(weights.needed_stats(table)?);

@@ -117,8 +117,9 @@ fn about(watched: &Watched) -> Vec<String> {
 
 fn what(config: &Config) -> String {
     format!(
-        "{}: {} training images of {} classes, {} a step, {}",
+        "{}{}: {} training images of {} classes, {} a step, {}",
         config.net,
+        config.variation,
         number(config.data.train_images as f64, 0),
         number(config.classes.len() as f64, 0),
         config.batch,
