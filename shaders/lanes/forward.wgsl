@@ -1,6 +1,6 @@
 // y[o, q, n] = b[o] + Σ_{u, v, c} w[o, u, v, c] · x[c, STRIDE·q + (u, v) - PAD, n]
 //
-// Lanes lie along the images of one output pixel; a workgroup computes TM maps. Weights are loaded 4·CHUNK input maps
+// Lanes lie along the images of one output pixel; a workgroup computes TM maps. Weights are loaded 4·LANES input maps
 // at once and handed round. Windows outside the image cost nothing.
 
 #import lanes
@@ -36,12 +36,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let ix = x0 + i32(v);
                 if ix >= 0 && ix < i32(W) {
                     let place = (u32(iy) * W + u32(ix)) * N4 + images;
-                    for (var c = 0u; c < C4; c += CHUNK) {
+                    for (var c = 0u; c < C4; c += LANES) {
                         var a: Rows;
                         let weights = ((row * KERNEL + u) * KERNEL + v) * C4 + c + lane;
                         for (var i = 0u; i < PART; i++) { a.low[i] = textureLoad(w, at(weights + i * MAP)); }
                         for (var i = 0u; i < PART; i++) { a.high[i] = textureLoad(w, at(weights + (PART + i) * MAP)); }
-                        for (var k = 0u; k < CHUNK; k++) {
+                        for (var k = 0u; k < min(LANES, C4 - c); k++) {
                             var values: array<vec4<f32>, 4>;
                             for (var e = 0u; e < 4u; e++) {
                                 let map = (c + k) * 4u + e;

@@ -1,6 +1,6 @@
 // m[t, p, r, n] = Σ_s u[p, r, s] · v[t, p, s, n]: a product for each p, with the columns t, n
 //
-// Lanes lie along the images n; a workgroup computes TM rows. u is loaded 4·CHUNK terms of the sum at once and handed
+// Lanes lie along the images n; a workgroup computes TM rows. u is loaded 4·LANES terms of the sum at once and handed
 // round, as the weights are in lanes/forward.
 
 #import lanes
@@ -15,12 +15,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let tile = group.x / (G4 / LANES) * SIDE * SIDE + group.z;
     let row = group.y * TM;
     var sum: Rows;
-    for (var s = 0u; s < SUM4; s += CHUNK) {
+    for (var s = 0u; s < SUM4; s += LANES) {
         var a: Rows;
         let place = (group.z * ROWS + row) * SUM4 + s + lane;
         for (var i = 0u; i < PART; i++) { a.low[i] = textureLoad(u, at(place + i * SUM4)); }
         for (var i = 0u; i < PART; i++) { a.high[i] = textureLoad(u, at(place + (PART + i) * SUM4)); }
-        for (var k = 0u; k < CHUNK; k++) {
+        for (var k = 0u; k < min(LANES, SUM4 - s); k++) {
             var x: array<vec4<f32>, 4>;
             for (var e = 0u; e < 4u; e++) {
                 let term = (s + k) * 4u + e;

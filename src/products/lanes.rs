@@ -30,11 +30,6 @@ impl Form {
         forms.sort_by_key(cost);
         forms
     }
-
-    /// vec4s of a sum of `len` vec4s that are loaded at once: a divisor, so that none is loaded for nothing.
-    pub(super) fn chunk(&self, len: usize) -> usize {
-        (0..=self.lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| len.is_multiple_of(*chunk)).expect("1 divides")
-    }
 }
 
 impl fmt::Display for Form {
@@ -159,12 +154,10 @@ pub(super) fn forward(
         load_weights(rec, scratch, window, w);
     }
     rec.load(x, images);
-    let mut consts = consts(window, form);
-    consts.push(("CHUNK", form.chunk(c4(window)).into()));
     let size = [window.pixels() * (window.batch / 4 / form.lanes), window.y.c.div_ceil(form.maps), 1].map(|s| s as u32);
     let binds = [("x", images.into()), ("w", other.into()), ("b", b.into()), ("y", y.into())];
     let kernel = if few { "lanes/forward_few" } else { "lanes/forward" };
-    rec.dispatch(kernel, &consts, &binds, size);
+    rec.dispatch(kernel, &consts(window, form), &binds, size);
 }
 
 pub(super) fn backward_data(

@@ -228,7 +228,6 @@ impl<'a> Tiling<'a> {
         let m = scratch.partial.slice(0..self.transformed(maps));
         let mut product = self.consts();
         product.extend([("SUM", Const::from(self.window.x.c)), ("SUM4", sum4.into()), ("ROWS", maps.into())]);
-        product.push(("CHUNK", self.form.chunk(sum4).into()));
         let size = [self.tiles(), maps.div_ceil(self.form.maps), self.products()].map(|s| s as u32);
         let mut output = self.consts();
         output.push(("a_t", transform(self.tile.side(), &self.tile.output())));
