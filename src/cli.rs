@@ -2,6 +2,7 @@
 
 mod commands;
 mod data;
+mod features;
 mod loader;
 mod prepare;
 mod report;
@@ -24,6 +25,7 @@ use std::str::FromStr;
 
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
+pub use features::FeaturesArgs;
 pub use prepare::PrepareArgs;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
@@ -48,6 +50,8 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Write a layer's activations for every image of a source: safetensors, or npy with a description beside it.
+    Features(FeaturesArgs),
     /// Say what a source holds and draw what the network will see of it.
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
@@ -184,15 +188,9 @@ pub struct TrainArgs {
     pub kernels: KernelArgs,
 }
 
-/// What `eval` and `predict` share.
+/// On what trained weights run.
 #[derive(Args, Debug)]
-pub struct UseArgs {
-    /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
-    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
-    pub views: usize,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
+pub struct MachineArgs {
     /// The network, for weights that do not name it.
     #[arg(long, value_parser = tables())]
     pub net: Option<&'static Table>,
@@ -208,6 +206,20 @@ pub struct UseArgs {
     /// Which kernels.
     #[command(flatten)]
     pub kernels: KernelArgs,
+}
+
+/// What `eval` and `predict` share.
+#[derive(Args, Debug)]
+pub struct UseArgs {
+    /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
+    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
+    pub views: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// On what.
+    #[command(flatten)]
+    pub on: MachineArgs,
 }
 
 /// Options of `eval`.

@@ -164,8 +164,8 @@ pub struct Column {
     pub device: Arc<Device>,
     /// Per row, weight before bias.
     pub parameters: Vec<Vec<Parameter>>,
-    /// `[classes, N]` and the sums of a step, in the column that holds the loss.
-    pub probabilities: Option<Tensor>,
+    /// The last row's output, `[C, H, W, N]`, in a column that holds it: the classes' probabilities.
+    pub output: Option<Tensor>,
     /// Σ over the valid images of loss, top-1 and top-5 error; then 1 once a gradient, 2 once a weight is NaN or
     /// infinite, as bits of an integer. In mixed precision four values more a column, the first not 0 where a gradient of
     /// that column overflowed.
@@ -329,13 +329,13 @@ impl Column {
         }
         let find_overflow = find.finish();
         let last = column.rows.last().and_then(Option::as_ref);
-        let probabilities = last.map(|row| recording.at(row.y));
+        let output = last.map(|row| recording.at(row.y));
         let update = rec.finish();
         Self {
             index,
             device,
             parameters,
-            probabilities,
+            output,
             results,
             step,
             arrange,

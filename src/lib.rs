@@ -31,6 +31,7 @@
 //!
 //! **Use**
 //! - [`eval`], [`predict`], [`filters`]: errors, classes of images, Figure 3
+//! - [`features`]: activations of a layer for every image of a set
 //! - [`cli`]: what can be typed
 //!
 //! **Trust**
@@ -49,6 +50,7 @@ pub mod data;
 pub mod durable;
 pub mod error;
 pub mod eval;
+pub mod features;
 pub mod filters;
 #[doc(hidden)]
 pub mod fuzz;
