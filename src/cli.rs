@@ -6,6 +6,7 @@ mod features;
 mod loader;
 mod prepare;
 mod report;
+mod similar;
 mod train;
 mod tune;
 
@@ -27,6 +28,7 @@ pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use features::FeaturesArgs;
 pub use prepare::PrepareArgs;
+pub use similar::SimilarArgs;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -52,6 +54,8 @@ pub enum Command {
     Filters(FiltersArgs),
     /// Write a layer's activations for every image of a source: safetensors, or npy with a description beside it.
     Features(FeaturesArgs),
+    /// Find the images whose features are nearest to those of other images, as in the paper's Figure 4.
+    Similar(SimilarArgs),
     /// Say what a source holds and draw what the network will see of it.
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.

@@ -31,7 +31,7 @@
 //!
 //! **Use**
 //! - [`eval`], [`predict`], [`filters`]: errors, classes of images, Figure 3
-//! - [`features`]: activations of a layer for every image of a set
+//! - [`features`], [`similar`]: activations of a layer for every image of a set, and the nearest among them
 //! - [`cli`]: what can be typed
 //!
 //! **Trust**
@@ -70,6 +70,7 @@ pub mod reference;
 pub mod run;
 pub mod schedule;
 pub mod shape;
+pub mod similar;
 pub mod solo;
 pub mod synth;
 pub mod trace;

@@ -14,7 +14,7 @@ pub mod relu;
 #[cfg(test)]
 mod tests;
 
-pub use pass::{Pass, run};
+pub use pass::{Pass, output, run};
 
 use crate::layer::Layer;
 use crate::random::Draw;

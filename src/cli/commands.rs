@@ -1,8 +1,8 @@
 //! The commands but `train`.
 
 use super::{
-    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    MachineArgs, data, features, loader, prepare, report::Report, train, tune,
+    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, MachineArgs, PredictArgs, ShaderArgs,
+    SynthArgs, data, features, loader, prepare, report::Report, similar, train, tune,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -34,6 +34,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
         Command::Features(args) => features::run(&args)?,
+        Command::Similar(args) => similar::run(&args)?,
         Command::Data(args) => return data::run(&args),
         Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,

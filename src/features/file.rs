@@ -178,7 +178,8 @@ impl Features {
                 let (start, shape) = npy_shape(&part(0, bytes.min(NPY as u64))?).map_err(bad)?;
                 let json = beside(path);
                 let text = fs::read(&json).map_err(Error::io(&json))?;
-                let not_info = |e| Error::Data { path: json.clone(), why: format!("not the description of {path:?}: {e}") };
+                let not_info =
+                    |e| Error::Data { path: json.clone(), why: format!("not the description of {path:?}: {e}") };
                 (start, shape, serde_json::from_slice::<Info>(&text).map_err(not_info)?)
             }
             Form::Safetensors => {
@@ -190,7 +191,8 @@ impl Features {
                 };
                 let start = 8 + len;
                 let matrix = tensor(INFO, Dtype::F32)?;
-                let shape = <[usize; 2]>::try_from(&matrix.shape[..]).map_err(|_| bad(format!("{INFO} is no matrix")))?;
+                let shape =
+                    <[usize; 2]>::try_from(&matrix.shape[..]).map_err(|_| bad(format!("{INFO} is no matrix")))?;
                 let values = |name: &str, dtype: Dtype| {
                     let (begin, end) = tensor(name, dtype)?.data_offsets;
                     part(start + begin as u64, end.saturating_sub(begin) as u64)

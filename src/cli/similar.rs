@@ -1,0 +1,162 @@
+//! `similar`: from what was typed to the nearest images.
+
+use super::commands::{Loaded, load, say};
+use super::features::{ImagesArgs, Work, work};
+use super::{MachineArgs, count};
+use crate::data::Stats;
+use crate::error::Error;
+use crate::features::{self, Features, Form, Info};
+use crate::machine::Machine;
+use crate::recipe;
+use crate::similar::codes::{Codes, Recall};
+use crate::similar::{self, Answer, Neighbour, Search};
+use crate::train::Progress;
+use crate::weights::Weights;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Options of `similar`.
+#[derive(Args, Debug)]
+pub struct SimilarArgs {
+    /// A weights file, a checkpoint folder or a run folder.
+    pub weights: PathBuf,
+    /// Images, JPEG or PNG.
+    #[arg(required = true, value_name = "QUERY")]
+    pub queries: Vec<PathBuf>,
+    /// Where to look: a file that `features` wrote of these weights, or a source of images.
+    #[arg(long = "in", value_name = "FEATURES|SOURCE")]
+    pub within: PathBuf,
+    /// Neighbours of each query.
+    #[arg(long, default_value = "6", value_parser = count())]
+    pub k: usize,
+    /// Print JSON, a line a query.
+    #[arg(long)]
+    pub json: bool,
+    /// Compare binary codes of so many bits instead, a multiple of 8 up to 1024: an autoencoder learns them from the
+    /// features, once; they are kept beside the file.
+    #[arg(long, value_name = "BITS", value_parser = bits)]
+    pub codes: Option<usize>,
+    /// The layer whose output is compared [default: that of the features; of a source the last hidden layer].
+    #[arg(long)]
+    pub layer: Option<String>,
+    /// Which images of a source.
+    #[command(flatten)]
+    pub images: ImagesArgs,
+    /// On what.
+    #[command(flatten)]
+    pub on: MachineArgs,
+}
+
+fn bits(text: &str) -> Result<usize, String> {
+    let bits = text.parse().ok().filter(|bits: &usize| (8..=1024).contains(bits) && bits.is_multiple_of(8));
+    bits.ok_or_else(|| "expected a multiple of 8 from 8 to 1024".to_owned())
+}
+
+/// Finds and prints the neighbours.
+pub(super) fn run(args: &SimilarArgs) -> Result<()> {
+    let mut progress = Progress::stderr();
+    let is_file = Form::of(&args.within).is_some() && !args.within.is_dir();
+    if args.codes.is_some() && !is_file {
+        let why = "--codes: codes are kept beside a file of features; write one with `alexnet features`, then name it in --in";
+        return Err(Error::Usage(why.to_owned()).into());
+    }
+    let answers = if is_file { in_features(args, &mut progress)? } else { in_source(args, &mut progress)? };
+    progress.finish();
+    if let Some(recall) = answers.first().and_then(|answer| answer.recall).filter(|_| !args.json) {
+        say(&recall_words(&recall))?;
+    }
+    for answer in &answers {
+        say(&if args.json { serde_json::to_string(answer)? } else { words(answer) })?;
+    }
+    Ok(())
+}
+
+fn recall_words(Recall { k, queries, nearest, shortlist }: &Recall) -> String {
+    format!(
+        "recall@{k} {nearest:.3} against the exact search, {shortlist:.3} among the {} nearest codes ({queries} rows of the \
+         features as queries)",
+        10 * k
+    )
+}
+
+fn answers(args: &SimilarArgs, info: &Info, nearest: &[Vec<Neighbour>]) -> Vec<Answer> {
+    let found = |nearest: &Vec<Neighbour>| nearest.iter().map(|near| (near.row, near.distance())).collect::<Vec<_>>();
+    args.queries.iter().zip(nearest).map(|(query, nearest)| Answer::new(info, query, found(nearest))).collect()
+}
+
+fn words(answer: &Answer) -> String {
+    let line = |(place, found): (usize, &similar::Found)| {
+        let class = found.name.as_deref().unwrap_or(&found.class);
+        format!("\n  {:>3}  {:>10.4}  {class}  {}", place + 1, found.distance, found.file.display())
+    };
+    format!("{}:{}", answer.image, answer.neighbours.iter().enumerate().map(line).collect::<String>())
+}
+
+/// The queries' own features.
+fn queries(machine: &mut Machine, stats: &Stats, args: &SimilarArgs) -> Result<Vec<f32>> {
+    Ok(features::of_files(machine, stats, &args.queries, args.on.exif)?)
+}
+
+fn in_features(args: &SimilarArgs, progress: &mut Progress) -> Result<Vec<Answer>> {
+    let features = Features::open(&args.within)?;
+    let Info { layer, .. } = &features.info;
+    if let Some(wanted) = args.layer.as_ref().filter(|wanted| *wanted != layer) {
+        let why = format!("--layer {wanted}: the features of {} are of {layer}", args.within.display());
+        return Err(Error::Usage(why).into());
+    }
+    let weights = Weights::read(&args.weights)?;
+    let table = weights.table(args.on.net)?;
+    similar::ensure_same(&features, &weights, table.name)?;
+    let batch = args.on.batch.unwrap_or(recipe::defaults(table).batch).min(args.queries.len());
+    let Loaded { mut machine, stats, .. } = load(weights, table, Some(layer), &args.on, batch, |_| ())?;
+    if machine.net().output().len() != features.info.width() {
+        let why = format!("its rows have {} values, {layer} has {}", features.info.width(), machine.net().output());
+        return Err(Error::Data { path: args.within.clone(), why }.into());
+    }
+    let queries = queries(&mut machine, &stats, args)?;
+    let device = Arc::clone(&machine.columns()[0].device);
+    if let Some(bits) = args.codes {
+        drop(machine);
+        let codes = match Codes::open(&device, &features, bits)? {
+            Some(codes) => codes,
+            None => Codes::make(&device, &features, bits, args.k, |text| progress.note(text))?,
+        };
+        let nearest = codes.nearest(&queries, args.k)?;
+        let answer = |(query, nearest): (&PathBuf, &Vec<(usize, u32)>)| Answer {
+            recall: Some(codes.recall),
+            ..Answer::new(&features.info, query, nearest.iter().map(|&(row, bits)| (row, f64::from(bits))))
+        };
+        return Ok(args.queries.iter().zip(&nearest).map(answer).collect());
+    }
+    let nearest = Search::among(&device, &features, &queries, args.k, |done| {
+        progress.count("search", done, features.len());
+    })?;
+    Ok(answers(args, &features.info, &nearest))
+}
+
+fn in_source(args: &SimilarArgs, progress: &mut Progress) -> Result<Vec<Answer>> {
+    let Work { mut loaded, set, how, mut info } =
+        work(&args.weights, &args.within, args.layer.as_deref(), &args.images, &args.on, progress)?;
+    let queries = queries(&mut loaded.machine, &loaded.stats, args)?;
+    let device = Arc::clone(&loaded.machine.columns()[0].device);
+    let width = info.width();
+    let mut search = Search::new(&device, &queries, width, args.k);
+    let (rows, mut done) = (search.rows(), 0);
+    let skipped = features::extract(&mut loaded.machine, &set, &loaded.stats, how, |values| {
+        for part in values.chunks(rows * width) {
+            search.push(|block| {
+                block.clear();
+                block.extend(part);
+                Ok(())
+            })?;
+        }
+        done += values.len() / width;
+        progress.count("features", done, set.len());
+        Ok(())
+    })?;
+    progress.skipped(&skipped);
+    info.rows = features::rows(&set, &skipped);
+    Ok(answers(args, &info, &search.finish()?))
+}
