@@ -38,9 +38,9 @@ pub struct FeaturesArgs {
 /// Which images of a source, and how they are read.
 #[derive(Args, Debug)]
 pub struct ImagesArgs {
-    /// Which of its images.
-    #[arg(long, value_enum, default_value = "train")]
-    pub split: Split,
+    /// Which of its images [default: train; of show val].
+    #[arg(long, value_enum)]
+    pub split: Option<Split>,
     /// The source.
     #[command(flatten)]
     pub said: SourceArgs,
@@ -81,7 +81,8 @@ pub(super) fn work(
     let layer = layer.unwrap_or(net.last_hidden());
     let shape = net.until(layer)?.output();
     let options = images.said.options(images.seed);
-    let set = source::open(data, images.split, &options, progress)?;
+    let split = images.split.unwrap_or(Split::Train);
+    let set = source::open(data, split, &options, progress)?;
     // Every image is read once. Classes the network does not know keep the data's own numbers.
     let set = numbered(&set, &weights, &net, &options).unwrap_or(set).uncached();
     let info = Info {
@@ -91,7 +92,7 @@ pub(super) fn work(
         shape: [shape.c, shape.h, shape.w],
         weights: features::digest(&weights.path)?,
         source: source::absolute(data),
-        split: images.split,
+        split,
         classes: set.classes.clone(),
         class_names: set.class_names.clone(),
         rows: Rows::default(),
