@@ -137,6 +137,10 @@ pub struct Machine {
     spans: Spans,
 }
 
+fn profiles(devices: &[Arc<Device>]) -> Vec<&Profile> {
+    devices.iter().map(|device| &device.profile).collect()
+}
+
 /// Which of a parameter's tensors.
 #[derive(Clone, Copy)]
 enum Which {
@@ -152,8 +156,22 @@ impl Machine {
     /// # Errors
     /// The plan passes a limit of an adapter.
     pub fn new(net: &Net, devices: &[Arc<Device>], settings: Settings) -> Result<Self> {
-        let profiles: Vec<&Profile> = devices.iter().map(|d| &d.profile).collect();
-        let plan = Plan::new(net, &profiles, settings.batch, settings.accumulate)?;
+        let plan = Plan::new(net, &profiles(devices), settings.batch, settings.accumulate)?;
+        Self::of(net, devices, plan, settings)
+    }
+
+    /// For use, not training, with batches of `batch` images: as [`Machine::new`], with the forward pass alone, which takes
+    /// a third of the memory. It can run no step.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn in_use(net: &Net, devices: &[Arc<Device>], batch: usize) -> Result<Self> {
+        let plan = Plan::in_use(net, &profiles(devices), batch)?;
+        Self::of(net, devices, plan, Settings::inference(batch))
+    }
+
+    fn of(net: &Net, devices: &[Arc<Device>], plan: Plan, settings: Settings) -> Result<Self> {
+        let profiles = profiles(devices);
         crate::plan::check_memory(net, &profiles, &plan, &devices.iter().map(|d| d.memory()).collect::<Vec<_>>())?;
         let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(net, device, &plan, i)).collect();
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };

@@ -153,9 +153,11 @@ impl Search {
         let padded = count.next_multiple_of(tq);
         // Parts of the distances begin aligned, and a dimension of the grid can count a block's rows.
         let step = tr.max(profile.alignment as usize / 4 / tq);
-        let rows = (BLOCK / (16 * width4)).min(BLOCK / (4 * padded)).min(1 << 16).next_multiple_of(step).max(step);
-        let fit = (profile.max_binding as usize / (16 * width4)).min(1 << 16) / tq * tq;
-        assert!(fit > 0 && rows * width4 * 16 <= profile.max_binding as usize, "rows of {width} values pass a binding");
+        let binding = profile.max_binding as usize;
+        let most = (BLOCK.min(binding) / (16 * width4)).min(BLOCK / (4 * padded)).min(1 << 16);
+        let rows = (most / step * step).max(step);
+        let fit = (binding / (16 * width4)).min(binding / (4 * rows)).min(1 << 16) / tq * tq;
+        assert!(fit > 0 && rows * width4 * 16 <= binding, "rows of {width} values pass a binding");
         let step_buffer = step_uniform(device);
         let parts: Vec<_> = (0..padded)
             .step_by(fit)

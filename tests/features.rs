@@ -6,7 +6,7 @@ use alexnet::alexnet::{HALF, TINY};
 use alexnet::check::nmse;
 use alexnet::data::Split;
 use alexnet::features::{self, Features, Form, Info, Rows};
-use alexnet::machine::{Machine, Settings};
+use alexnet::machine::Machine;
 use alexnet::net::Net;
 use alexnet::reference;
 use common::seeded;
@@ -30,7 +30,7 @@ fn every_layer_equals_the_reference() {
                 }
                 let net = whole.until(layer).unwrap();
                 let tensors = weights[..net.tensors().len()].to_vec();
-                let mut machine = Machine::new(&net, &common::open(&placement, 2), Settings::inference(2)).unwrap();
+                let mut machine = Machine::in_use(&net, &common::open(&placement, 2), 2).unwrap();
                 machine.set_weights(&tensors).unwrap();
                 let found = machine.output(&batch).unwrap();
                 let expected = reference::output(&net, &seeded::widen(&tensors), &batch);

@@ -11,7 +11,7 @@ use crate::data::{DataSet, Options, Split, Stats, source};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
-use crate::machine::{Machine, Settings};
+use crate::machine::Machine;
 use crate::net::{Net, Table};
 use crate::predict::{self, Prediction};
 use crate::products::Precision;
@@ -117,7 +117,7 @@ pub(super) fn load(
         eprintln!("precision: {}", kernels.precision);
     }
     let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
-    let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
+    let mut machine = Machine::in_use(&net, &devices, batch)?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes, class_names })
 }

@@ -134,7 +134,7 @@ impl Coder {
                 layer: Layer::Full(Full { units }),
                 x_shape: Shape::new(inputs, 1, 1),
                 y_shape: Shape::new(units, 1, 1),
-                relu: number % 2 == 0,
+                relu: number.is_multiple_of(2),
                 parameters: lengths.map(parameter).into(),
                 squares: lengths.map(|len| zeros("squares", len)).into(),
                 x: if number == 2 { rounded.clone() } else { values[number].clone() },

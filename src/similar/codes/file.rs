@@ -157,7 +157,8 @@ impl Codes {
                 *found += exact.iter().filter(|row| by_code.contains(row)).count();
             }
         }
-        let [nearest, shortlist] = found.map(|found| found as f64 / wanted.max(1) as f64);
+        // Few digits are read back as they were written.
+        let [nearest, shortlist] = found.map(|found| (1e4 * found as f64 / wanted.max(1) as f64).round() / 1e4);
         Ok(Recall { k, queries: chosen.len(), nearest, shortlist })
     }
 
