@@ -5,7 +5,7 @@
 use alexnet::data::{self, Batch, Exif, Pixels};
 use alexnet::eval;
 use alexnet::gpu;
-use alexnet::machine::{Machine, Settings};
+use alexnet::machine::Machine;
 use alexnet::weights::Weights;
 use anyhow::Context;
 use std::path::Path;

@@ -1,14 +1,18 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
 mod commands;
+mod compare;
 mod data;
 mod features;
 mod loader;
+mod plot;
 mod prepare;
 mod report;
+mod show;
 mod similar;
 mod train;
 mod tune;
+mod watch;
 
 use crate::alexnet::TABLES;
 use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
@@ -27,8 +31,12 @@ use std::str::FromStr;
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use features::FeaturesArgs;
+pub use plot::PlotArgs;
 pub use prepare::PrepareArgs;
+pub use report::ReportArgs;
+pub use show::ShowArgs;
 pub use similar::SimilarArgs;
+pub use watch::WatchArgs;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -56,6 +64,14 @@ pub enum Command {
     Features(FeaturesArgs),
     /// Find the images whose features are nearest to those of other images, as in the paper's Figure 4.
     Similar(SimilarArgs),
+    /// Draw the most probable classes of images as in the paper's Figure 4, a layer's maps, or who is taken for whom.
+    Show(ShowArgs),
+    /// Draw the curves of runs: loss and error over the steps.
+    Plot(PlotArgs),
+    /// Follow a run in the terminal: curves, rate, time left. It only reads, so the run may be anywhere this machine sees.
+    Watch(WatchArgs),
+    /// Write one page about runs: configuration, curves, filters, confusion, predictions, differences from the paper.
+    Report(ReportArgs),
     /// Say what a source holds and draw what the network will see of it.
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
@@ -178,6 +194,9 @@ pub struct TrainArgs {
     /// Micro-batches a step, to the same sums: for adapters that cannot hold a whole batch [default: 1].
     #[arg(long, value_parser = count())]
     pub accumulate: Option<usize>,
+    /// Write event files for TensorBoard into the run's folder: scalars, filters, histograms of weights and updates.
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Threads that load images; the result does not depend on it [default: one a core].
     #[arg(long, value_parser = count())]
     pub workers: Option<usize>,
@@ -589,6 +608,15 @@ fn above_zero(text: &str) -> Result<f64, String> {
 
 fn below_one(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|p| (0.0..1.0).contains(p)).ok_or("expected a number of 0 or more and below 1".into())
+}
+
+/// Refuses a name that no picture has.
+fn ensure_picture(path: &std::path::Path) -> Result<(), Error> {
+    let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    if ending.is_some_and(|ending| ending == "png" || ending == "svg") {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("{}: a picture's name ends in .png or .svg", path.display())))
 }
 
 fn png(text: &str) -> Result<PathBuf, String> {

@@ -151,13 +151,7 @@ impl Plan {
         Self::of(net, profiles, images, 1, &phases)
     }
 
-    fn of(
-        net: &Net,
-        profiles: &[&Profile],
-        images: usize,
-        accumulate: usize,
-        phases: &[Phase],
-    ) -> Result<Self> {
+    fn of(net: &Net, profiles: &[&Profile], images: usize, accumulate: usize, phases: &[Phase]) -> Result<Self> {
         let placement: Vec<_> =
             (0..net.table.columns).map(|c| if profiles.len() == net.table.columns { c } else { 0 }).collect();
         let mut micro_batches = accumulate.clamp(1, images);

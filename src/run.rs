@@ -3,7 +3,7 @@
 mod card;
 mod config;
 
-pub use card::card;
+pub use card::{card, command, differences};
 pub use config::{Adapters, Config, Data, steps_of};
 
 use crate::checkpoint;
@@ -76,6 +76,16 @@ impl Run {
     /// Where the metrics are.
     pub fn metrics(&self) -> PathBuf {
         self.folder.join(METRICS)
+    }
+
+    /// `config.toml`.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// What the run is called: its folder's name.
+    pub fn name(&self) -> String {
+        self.folder.file_name().unwrap_or(self.folder.as_os_str()).to_string_lossy().into_owned()
     }
 
     /// Writes the card.

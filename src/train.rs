@@ -16,6 +16,7 @@ use crate::machine::{self, Machine};
 use crate::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
 use crate::run::{self, Run};
 use crate::schedule::Place;
+use crate::tensorboard::Events;
 use crate::weights::{self, Weights};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -49,6 +50,8 @@ pub struct Trainer {
     machine: Machine,
     state: State,
     metrics: Metrics,
+    /// For TensorBoard, where that was asked for.
+    events: Option<Events>,
     rate: f64,
     /// When the last step ended.
     ended: Instant,
@@ -97,8 +100,17 @@ impl Trainer {
         };
         checkpoint::recover(&run.folder, &state)?;
         let metrics = Metrics::open(&run.metrics(), state.step, state.evaluated)?;
+        let events = Events::resume(&run.folder, &state)?;
         let rate = run.config.lr;
-        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, rate, ended: Instant::now() })
+        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, events, rate, ended: Instant::now() })
+    }
+
+    /// Writes events for TensorBoard from here on. A run that has event files goes on with them unasked.
+    pub fn write_events(&mut self) -> Result<()> {
+        if self.events.is_none() {
+            self.events = Some(Events::begin(&self.run.folder, &self.state)?);
+        }
+        Ok(())
     }
 
     /// Evaluations so far, those before a resume among them.
@@ -222,6 +234,9 @@ impl Trainer {
         self.state.step = step;
         self.state.scale = self.machine.scale();
         self.metrics.push(&Line::Step(line))?;
+        if let Some(events) = &mut self.events {
+            events.step(&line)?;
+        }
         progress.step(&line, self.run.config.steps);
         Ok(())
     }
@@ -266,6 +281,9 @@ impl Trainer {
             top5_error: result.top5_error,
         };
         self.metrics.push(&Line::Evaluation(line))?;
+        if let Some(events) = &mut self.events {
+            events.evaluation(&line, self.machine.net(), &self.machine.weights()?, &self.machine.momenta()?)?;
+        }
         progress.evaluation(&line);
         Ok(true)
     }

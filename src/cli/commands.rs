@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, MachineArgs, PredictArgs, ShaderArgs,
-    SynthArgs, data, features, loader, prepare, report::Report, similar, train, tune,
+    SynthArgs, compare::Report, data, features, loader, plot, prepare, report, show, similar, train, tune, watch,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -19,7 +19,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, filters, gpu, plan, solo, trace};
+use crate::{bench, check, draw, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -35,6 +35,10 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Filters(args) => draw_filters(&args)?,
         Command::Features(args) => features::run(&args)?,
         Command::Similar(args) => similar::run(&args)?,
+        Command::Show(args) => show::run(&args)?,
+        Command::Plot(args) => plot::run(&args)?,
+        Command::Watch(args) => watch::run(&args)?,
+        Command::Report(args) => report::run(&args)?,
         Command::Data(args) => return data::run(&args),
         Command::Prepare(args) => prepare::run(&args)?,
         Command::Synth(args) => generate(&args)?,
@@ -233,13 +237,7 @@ fn prediction_words(prediction: &Prediction) -> String {
 }
 
 fn draw_filters(args: &FiltersArgs) -> Result<()> {
-    let mut weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.net)?;
-    let net = weights.resolve(table)?;
-    let first = net.tensors().swap_remove(0);
-    let tensors = weights.take(&net)?;
-    let array = crate::weights::Array { dims: first.dims, data: tensors.into_iter().next().unwrap_or_default() };
-    filters::write(&filters::draw(&array, table.columns)?, &args.out)?;
+    draw::write_png(&filters::of(Weights::read(&args.weights)?, args.net)?, &args.out)?;
     say(&args.out.display().to_string())
 }
 

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::features::{self, Features, Form, Info};
 use crate::machine::Machine;
 use crate::recipe;
+use crate::show;
 use crate::similar::codes::{Codes, Recall};
 use crate::similar::{self, Answer, Neighbour, Search};
 use crate::train::Progress;
@@ -34,6 +35,9 @@ pub struct SimilarArgs {
     /// Print JSON, a line a query.
     #[arg(long)]
     pub json: bool,
+    /// A picture to write, each query beside its neighbours.
+    #[arg(long, value_name = "OUT.png", value_parser = super::png)]
+    pub png: Option<PathBuf>,
     /// Compare binary codes of so many bits instead, a multiple of 8 up to 1024: an autoencoder learns them from the
     /// features, once; they are kept beside the file.
     #[arg(long, value_name = "BITS", value_parser = bits)]
@@ -62,7 +66,7 @@ pub(super) fn run(args: &SimilarArgs) -> Result<()> {
         let why = "--codes: codes are kept beside a file of features; write one with `alexnet features`, then name it in --in";
         return Err(Error::Usage(why.to_owned()).into());
     }
-    let answers = if is_file { in_features(args, &mut progress)? } else { in_source(args, &mut progress)? };
+    let (info, answers) = if is_file { in_features(args, &mut progress)? } else { in_source(args, &mut progress)? };
     progress.finish();
     if let Some(recall) = answers.first().and_then(|answer| answer.recall).filter(|_| !args.json) {
         say(&recall_words(&recall))?;
@@ -70,6 +74,9 @@ pub(super) fn run(args: &SimilarArgs) -> Result<()> {
     for answer in &answers {
         say(&if args.json { serde_json::to_string(answer)? } else { words(answer) })?;
     }
+    let Some(out) = &args.png else { return Ok(()) };
+    show::neighbours(&info, &answers, args.on.exif)?.write(out)?;
+    progress.note(&out.display().to_string());
     Ok(())
 }
 
@@ -99,7 +106,7 @@ fn queries(machine: &mut Machine, stats: &Stats, args: &SimilarArgs) -> Result<V
     Ok(features::of_files(machine, stats, &args.queries, args.on.exif)?)
 }
 
-fn in_features(args: &SimilarArgs, progress: &mut Progress) -> Result<Vec<Answer>> {
+fn in_features(args: &SimilarArgs, progress: &mut Progress) -> Result<(Info, Vec<Answer>)> {
     let features = Features::open(&args.within)?;
     let Info { layer, .. } = &features.info;
     if let Some(wanted) = args.layer.as_ref().filter(|wanted| *wanted != layer) {
@@ -128,15 +135,17 @@ fn in_features(args: &SimilarArgs, progress: &mut Progress) -> Result<Vec<Answer
             recall: Some(codes.recall),
             ..Answer::new(&features.info, query, nearest.iter().map(|&(row, bits)| (row, f64::from(bits))))
         };
-        return Ok(args.queries.iter().zip(&nearest).map(answer).collect());
+        let answers = args.queries.iter().zip(&nearest).map(answer).collect();
+        return Ok((features.info, answers));
     }
     let nearest = Search::among(&device, &features, &queries, args.k, |done| {
         progress.count("search", done, features.len());
     })?;
-    Ok(answers(args, &features.info, &nearest))
+    let answers = answers(args, &features.info, &nearest);
+    Ok((features.info, answers))
 }
 
-fn in_source(args: &SimilarArgs, progress: &mut Progress) -> Result<Vec<Answer>> {
+fn in_source(args: &SimilarArgs, progress: &mut Progress) -> Result<(Info, Vec<Answer>)> {
     let Work { mut loaded, set, how, mut info } =
         work(&args.weights, &args.within, args.layer.as_deref(), &args.images, &args.on, progress)?;
     let queries = queries(&mut loaded.machine, &loaded.stats, args)?;
@@ -158,5 +167,6 @@ fn in_source(args: &SimilarArgs, progress: &mut Progress) -> Result<Vec<Answer>>
     })?;
     progress.skipped(&skipped);
     info.rows = features::rows(&set, &skipped);
-    Ok(answers(args, &info, &search.finish()?))
+    let answers = answers(args, &info, &search.finish()?);
+    Ok((info, answers))
 }
