@@ -124,7 +124,7 @@ fn features_that_do_not_fit_are_refused() {
     similar("none.npy", &[], 1, &["none.npy"]);
     fails(&folder, &["similar", "run", "none.png", "--in", "g.npy"], 1, &["none.png"]);
     let info: Value = serde_json::from_slice(&fs::read(folder.join("g.json")).unwrap()).unwrap();
-    assert_eq!((&info["shape"], info["labels"].as_array().unwrap().len()), (&serde_json::json!([64, 2, 2]), 12));
+    assert_eq!((&info["shape"], info["labels"].as_array().unwrap().len()), (&serde_json::json!([64, 3, 3]), 12));
     for (field, value, part) in [
         ("net", serde_json::json!("alexnet"), "of net `alexnet`"),
         ("classes", serde_json::json!(["a", "b", "c", "d"]), "of 4 other classes than the 3"),
