@@ -91,7 +91,8 @@ pub fn neighbours(info: &Info, answers: &[Answer], exif: Exif) -> Result<Picture
     for answer in answers {
         let query = Path::new(&answer.image);
         let cell = |image, captions| Cell { image, captions, frame: None, bars: Vec::new() };
-        cells.push(cell(rgb(&data::load(query, PIXELS, exif)?), vec![file_name(query)]));
+        let folder = query.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        cells.push(cell(rgb(&data::load(query, PIXELS, exif)?), vec![file_name(query), folder]));
         for found in &answer.neighbours {
             let square = if found.file.is_file() {
                 data::load(&found.file, PIXELS, exif)?
@@ -103,8 +104,7 @@ pub fn neighbours(info: &Info, answers: &[Answer], exif: Exif) -> Result<Picture
                 out_of(set, &found.file, exif)?
             };
             let class = short_name(&found.class, found.name.as_deref()).to_owned();
-            let digits = if answer.recall.is_some() { 0 } else { 2 };
-            cells.push(cell(rgb(&square), vec![class, format!("{:.digits$}", found.distance)]));
+            cells.push(cell(rgb(&square), vec![class, format!("{:.2}", found.distance)]));
         }
         // The next query begins a row.
         let blank = cell(RgbImage::from_pixel(1, 1, Rgb([255; 3])), Vec::new());
@@ -163,16 +163,17 @@ pub fn maps(machine: &mut Machine, stats: &Stats, layer: &str, image: &Path, exi
 const MOSAIC: usize = 900;
 /// Pixels between maps.
 const GAP: usize = 2;
+/// Between them: no shade of grey.
+const GROUND: Rgb<u8> = Rgb([0xd0, 0xe2, 0xf0]);
 
 /// `[maps, h, w]` as grey images, whole pixels a value, in rows.
 fn mosaic(values: &[f32], h: usize, w: usize, low: f32, high: f32) -> RgbImage {
     let maps = values.len() / (h * w);
     let across = (1..=maps).find(|across| across * across >= maps).unwrap_or(1);
     let down = maps.div_ceil(across);
-    let scale = (MOSAIC / (across * h.max(w))).max(1);
+    let scale = (MOSAIC / (across * w).max(down * h)).max(1);
     let (cell_w, cell_h) = (w * scale + GAP, h * scale + GAP);
-    let mut image =
-        RgbImage::from_pixel((across * cell_w - GAP) as u32, (down * cell_h - GAP) as u32, Rgb([255, 255, 255]));
+    let mut image = RgbImage::from_pixel((across * cell_w - GAP) as u32, (down * cell_h - GAP) as u32, GROUND);
     for (map, values) in values.chunks_exact(h * w).enumerate() {
         let (left, top) = (map % across * cell_w, map / across * cell_h);
         for y in 0..h * scale {
@@ -246,9 +247,9 @@ mod tests {
         let at = |x: u32, y: u32| image.get_pixel(x, y).0[0];
         assert_eq!(
             [at(0, 0), at(scale, 0), at(2 * scale, 0), at(cell, 0), at(cell + scale, 0)],
-            [128, 255, 255, 191, 0]
+            [128, 255, 208, 191, 0]
         );
-        assert_eq!([at(0, scale + GAP as u32), at(cell, scale + GAP as u32)], [255, 255]);
+        assert_eq!([at(0, scale + GAP as u32), at(cell, scale + GAP as u32)], [255, 208]);
         assert_eq!(mosaic(&[0.0], 1, 1, 0.0, 0.0).get_pixel(0, 0).0, [0; 3]);
     }
 

@@ -64,7 +64,7 @@ pub struct Found {
     /// The class's readable name, where `class` is a WordNet id and the data knows one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Euclidean distance; of codes the number of unequal bits.
+    /// Euclidean distance.
     pub distance: f64,
 }
 

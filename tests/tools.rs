@@ -101,7 +101,7 @@ fn features_of_both_forms_are_the_same_and_neighbours_are_found_in_them() {
 
     let of_codes = |words: &[&str]| done(&folder, &[&["similar", "run", &queries[0], "--in", "f.npy"], words].concat());
     let coded = of_codes(&["--codes", "16", "--k", "3"]);
-    assert!(coded.starts_with("recall@3 0.") && coded.contains("36 rows of the features"), "{coded}");
+    assert!(coded.starts_with("recall@3 ") && coded.contains("36 rows of the features"), "{coded}");
     assert_eq!(of_codes(&["--codes", "16", "--k", "3"]), coded);
     assert_eq!(lines(&of_codes(&["--codes", "16", "--json"]))[0]["recall"]["k"], 3);
 }

@@ -17,6 +17,7 @@ use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Options of `similar`.
 #[derive(Args, Debug)]
@@ -38,8 +39,8 @@ pub struct SimilarArgs {
     /// A picture to write, each query beside its neighbours.
     #[arg(long, value_name = "OUT.png", value_parser = super::png)]
     pub png: Option<PathBuf>,
-    /// Compare binary codes of so many bits instead, a multiple of 8 up to 1024: an autoencoder learns them from the
-    /// features, once; they are kept beside the file.
+    /// Search by binary codes of so many bits, a multiple of 8 up to 1024, and measure the nearest exactly: an autoencoder
+    /// learns them from the features, once; they are kept beside the file.
     #[arg(long, value_name = "BITS", value_parser = bits)]
     pub codes: Option<usize>,
     /// The layer whose output is compared [default: that of the features; of a source the last hidden layer].
@@ -80,11 +81,10 @@ pub(super) fn run(args: &SimilarArgs) -> Result<()> {
     Ok(())
 }
 
-fn recall_words(Recall { k, queries, nearest, shortlist }: &Recall) -> String {
+fn recall_words(Recall { k, queries, recall, by_code }: &Recall) -> String {
     format!(
-        "recall@{k} {nearest:.3} against the exact search, {shortlist:.3} among the {} nearest codes ({queries} rows of the \
-         features as queries)",
-        10 * k
+        "recall@{k} {recall:.3} against the exact search, {by_code:.3} by the codes alone; {queries} rows of the features \
+         as queries"
     )
 }
 
@@ -128,19 +128,20 @@ fn in_features(args: &SimilarArgs, progress: &mut Progress) -> Result<(Info, Vec
         drop(machine);
         let codes = match Codes::open(&device, &features, bits)? {
             Some(codes) => codes,
-            None => Codes::make(&device, &features, bits, args.k, |text| progress.note(text))?,
+            None => Codes::make(&device, &features, bits, args.k, progress)?,
         };
-        let nearest = codes.nearest(&queries, args.k)?;
-        let answer = |(query, nearest): (&PathBuf, &Vec<(usize, u32)>)| Answer {
-            recall: Some(codes.recall),
-            ..Answer::new(&features.info, query, nearest.iter().map(|&(row, bits)| (row, f64::from(bits))))
-        };
-        let answers = args.queries.iter().zip(&nearest).map(answer).collect();
+        let nearest = codes.nearest(&features, &queries, args.k)?;
+        let mut answers = answers(args, &features.info, &nearest);
+        answers.iter_mut().for_each(|answer| answer.recall = Some(codes.recall));
         return Ok((features.info, answers));
     }
+    let start = Instant::now();
     let nearest = Search::among(&device, &features, &queries, args.k, |done| {
         progress.count("search", done, features.len());
     })?;
+    let (rows, width, seconds) = (features.len(), features.info.width(), start.elapsed().as_secs_f64());
+    progress
+        .note(&format!("{rows} rows of {width} values searched for {} queries in {seconds:.2} s", args.queries.len()));
     let answers = answers(args, &features.info, &nearest);
     Ok((features.info, answers))
 }

@@ -4,7 +4,7 @@
 //! An autoencoder with a narrow layer of bits learns to give back what it is given: full layers to [`HIDDEN`] units and to
 //! the bits, and back. As in Krizhevsky and Hinton's of 2011, the forward pass rounds the bits and the backward pass goes on
 //! as if it had not. Its layers are those of the networks; Adam learns its weights. A row's code is the signs of its bits,
-//! and two codes are as far apart as they have unequal bits.
+//! two codes are as far apart as they have unequal bits, and the rows with the nearest codes are measured exactly.
 
 mod file;
 pub mod kernels;

@@ -1,12 +1,12 @@
 //! Codes of a file of features, kept in a file beside it with the half of the autoencoder that made them.
 
 use super::{Coder, Norm, STEPS};
-use crate::data::Shuffle;
+use crate::data::{Shuffle, Watch};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::features::{Features, Info};
 use crate::gpu::Device;
-use crate::similar::Search;
+use crate::similar::{Neighbour, Search, squared};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ const CODES: &str = "codes";
 const MEAN: &str = "mean";
 /// Rows whose neighbours are compared.
 const QUERIES: usize = 100;
-/// Rows of a shortlist for each neighbour.
+/// Rows that are measured exactly for each neighbour.
 const SHORTLIST: usize = 10;
 
 /// How many of the exact neighbours codes find, a mean over rows of the file taken as queries.
@@ -32,10 +32,10 @@ pub struct Recall {
     pub k: usize,
     /// Queries.
     pub queries: usize,
-    /// Share of the k exact neighbours among the k nearest by code.
-    pub nearest: f64,
-    /// Share of them among the 10 · k nearest by code.
-    pub shortlist: f64,
+    /// Share of the k exact neighbours that are found: among the 10 · k nearest by code, which are then measured exactly.
+    pub recall: f64,
+    /// Share of them among the k nearest by code alone.
+    pub by_code: f64,
 }
 
 /// What else the file says.
@@ -105,7 +105,7 @@ impl Codes {
     }
 
     /// Learns codes of `bits` bits, a multiple of 8, codes every row, compares `k` neighbours with the exact search and
-    /// writes the file. `progress` is told what is done.
+    /// writes the file. `watch` is told how far it is.
     ///
     /// # Errors
     /// The features cannot be read, the file cannot be written; a lost device.
@@ -114,22 +114,22 @@ impl Codes {
         features: &Features,
         bits: usize,
         k: usize,
-        mut progress: impl FnMut(&str),
+        watch: &mut dyn Watch,
     ) -> Result<Self> {
         let coder = Coder::learn(device, features, bits, |step, lacks| {
-            progress(&format!("{bits} bits: step {step}/{STEPS}, {:.1} % of the variance lost", 100.0 * lacks));
+            let text = format!("{bits} bits: step {step} of {STEPS}, {:.1} % of the variance is lost", 100.0 * lacks);
+            watch.progress(&text, step, STEPS);
         })?;
-        let (rows, batch) = (features.len(), super::BATCH * 8);
+        let (rows, batch) = (features.len(), 8 * super::BATCH);
         let (mut codes, mut values) = (Vec::with_capacity(rows * bits / 8), Vec::new());
         for first in (0..rows).step_by(batch) {
             let last = rows.min(first + batch);
             features.read(first..last, &mut values)?;
             codes.extend(coder.encode(&values)?);
-            progress(&format!("{bits} bits: {last} of {rows} rows coded"));
+            watch.progress(&format!("{bits} bits: {last} of {rows} rows are coded"), last as u64, rows as u64);
         }
-        let recall = Recall { k, queries: 0, nearest: 0.0, shortlist: 0.0 };
+        let recall = Recall { k, queries: 0, recall: 0.0, by_code: 0.0 };
         let mut made = Self { coder, codes, recall };
-        progress(&format!("{bits} bits: beside the exact search"));
         made.recall = made.compare(device, features, k)?;
         made.write(device, features)?;
         Ok(made)
@@ -150,7 +150,7 @@ impl Codes {
         for (&own, exact) in chosen.iter().zip(&exact) {
             let exact: Vec<_> = exact.iter().map(|near| near.row).filter(|&row| row != own).take(k).collect();
             wanted += exact.len();
-            for (found, most) in found.iter_mut().zip([k, SHORTLIST * k]) {
+            for (found, most) in found.iter_mut().zip([SHORTLIST * k, k]) {
                 let by_code = self.by_code(self.code(own), most + 1);
                 let by_code: Vec<_> =
                     by_code.iter().map(|&(row, _)| row).filter(|&row| row != own).take(most).collect();
@@ -158,8 +158,8 @@ impl Codes {
             }
         }
         // Few digits are read back as they were written.
-        let [nearest, shortlist] = found.map(|found| (1e4 * found as f64 / wanted.max(1) as f64).round() / 1e4);
-        Ok(Recall { k, queries: chosen.len(), nearest, shortlist })
+        let [recall, by_code] = found.map(|found| (1e4 * found as f64 / wanted.max(1) as f64).round() / 1e4);
+        Ok(Recall { k, queries: chosen.len(), recall, by_code })
     }
 
     fn write(&self, device: &Arc<Device>, features: &Features) -> Result<()> {
@@ -202,13 +202,25 @@ impl Codes {
         rows
     }
 
-    /// For each of `queries`, `[queries, width]`, the `k` rows with the nearest codes and how many bits are unlike.
+    /// The `k` nearest rows for each of `queries`, `[queries, width]`, of those with the 10 · k nearest codes.
     ///
     /// # Errors
-    /// A lost device.
-    pub fn nearest(&self, queries: &[f32], k: usize) -> Result<Vec<Vec<(usize, u32)>>> {
+    /// The features cannot be read; a lost device.
+    pub fn nearest(&self, features: &Features, queries: &[f32], k: usize) -> Result<Vec<Vec<Neighbour>>> {
         let codes = self.coder.encode(queries)?;
-        Ok(codes.chunks_exact(self.coder.bits / 8).map(|code| self.by_code(code, k)).collect())
+        let each = codes.chunks_exact(self.coder.bits / 8).zip(queries.chunks_exact(features.info.width()));
+        let (mut nearest, mut values) = (Vec::new(), Vec::new());
+        for (code, query) in each {
+            let mut found = Vec::new();
+            for (row, _) in self.by_code(code, SHORTLIST * k) {
+                features.read(row..row + 1, &mut values)?;
+                found.push(Neighbour { row, squared: squared(query, &values) });
+            }
+            found.sort_by(|a, b| a.squared.total_cmp(&b.squared).then(a.row.cmp(&b.row)));
+            found.truncate(k);
+            nearest.push(found);
+        }
+        Ok(nearest)
     }
 }
 
