@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod features;
 mod loader;
+mod net;
 mod plot;
 mod prepare;
 mod report;
@@ -14,7 +15,6 @@ mod train;
 mod tune;
 mod watch;
 
-use crate::alexnet::TABLES;
 use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
@@ -31,12 +31,15 @@ use std::str::FromStr;
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use features::FeaturesArgs;
+pub use net::{NetArgs, VariationArgs};
 pub use plot::PlotArgs;
 pub use prepare::PrepareArgs;
 pub use report::ReportArgs;
 pub use show::ShowArgs;
 pub use similar::SimilarArgs;
 pub use watch::WatchArgs;
+
+use net::tables;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -105,9 +108,9 @@ pub struct TrainArgs {
     /// The source.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The network [default: alexnet].
-    #[arg(long, value_parser = tables())]
-    pub net: Option<&'static Table>,
+    /// The network.
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Folder of the run [default: runs/NET-N].
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub run: Option<PathBuf>,
@@ -215,8 +218,8 @@ pub struct TrainArgs {
 #[derive(Args, Debug)]
 pub struct MachineArgs {
     /// The network, for weights that do not name it.
-    #[arg(long, value_parser = tables())]
-    pub net: Option<&'static Table>,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Adapters by index or part of a name [default: the best].
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
@@ -294,8 +297,8 @@ pub struct FiltersArgs {
     #[arg(value_name = "OUT.png", value_parser = png)]
     pub out: PathBuf,
     /// The network, for weights that do not name it.
-    #[arg(long, value_parser = tables())]
-    pub net: Option<&'static Table>,
+    #[command(flatten)]
+    pub net: NetArgs,
 }
 
 /// Options of `synth`.
@@ -321,8 +324,8 @@ pub struct SynthArgs {
 #[derive(Args, Debug)]
 pub struct DescribeArgs {
     /// The network.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
@@ -380,8 +383,8 @@ impl KernelArgs {
 #[derive(Args, Debug)]
 pub struct TuneArgs {
     /// The network.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
@@ -419,6 +422,9 @@ pub enum BenchCommand {
         /// Networks, separated by commas.
         #[arg(long, default_value = "alexnet", value_parser = tables(), value_delimiter = ',', value_name = "LIST")]
         net: Vec<&'static Table>,
+        /// What is varied in each.
+        #[command(flatten)]
+        variation: VariationArgs,
         /// Images a step, one number or several separated by commas [default: the network's own].
         #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
         batch: Vec<usize>,
@@ -451,8 +457,8 @@ pub enum BenchCommand {
     /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
     Exchange {
         /// The network.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
+        #[command(flatten)]
+        net: NetArgs,
         /// Images a step [default: the network's own].
         #[arg(long, value_parser = count())]
         batch: Option<usize>,
@@ -470,8 +476,8 @@ pub enum BenchCommand {
     /// line each.
     Kernels {
         /// The network.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
+        #[command(flatten)]
+        net: NetArgs,
         /// Images at once.
         #[arg(long, default_value = "32", value_parser = count())]
         batch: usize,
@@ -499,7 +505,7 @@ pub enum BenchCommand {
         /// The images [default: 300 drawings of 500 pixels, as large as photographs].
         data: Option<PathBuf>,
         /// Which of its images.
-        #[arg(long, value_enum, default_value = "train")]
+        #[arg(long, value_enum, default_value = "val")]
         split: Split,
         /// The source.
         #[command(flatten)]
@@ -524,8 +530,8 @@ pub struct ShaderArgs {
     /// The row it runs for, as in conv3.
     pub row: Option<String>,
     /// The network the row is of.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
@@ -582,11 +588,6 @@ pub fn chain(error: &anyhow::Error) -> String {
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let usage = error.chain().any(|e| matches!(e.downcast_ref(), Some(Error::Usage(_))));
     ExitCode::from(if usage { 2 } else { 1 })
-}
-
-fn tables() -> impl TypedValueParser<Value = &'static Table> {
-    let names = PossibleValuesParser::new(TABLES.map(|t| t.name));
-    names.map(|name| TABLES.into_iter().find(|t| t.name == name).unwrap_or(TABLES[0]))
 }
 
 fn count() -> impl TypedValueParser<Value = usize> {

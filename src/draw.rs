@@ -13,7 +13,7 @@ mod terminal;
 
 pub use bars::{Bar, Bars};
 pub use canvas::{Anchor, Area, Canvas, Stroke, fit, text_width};
-pub use chart::{Chart, Series, Style, stack};
+pub use chart::{Chart, Series, Style, row};
 pub use grid::{Cell, Grid};
 pub use heat::HeatMap;
 pub use scale::{Axis, Scale, number};

@@ -23,7 +23,7 @@ pub use file::{Features, Form, write};
 pub struct Info {
     /// Version of this description.
     pub format: String,
-    /// Name of the network's table.
+    /// The network: its table's name, and what is varied in it.
     pub net: String,
     /// The layer whose output a row is, after the ReLU that belongs to it and without what follows.
     pub layer: String,

@@ -17,9 +17,9 @@ const COLUMN_GAP: usize = 20;
 ///
 /// # Errors
 /// Weights that do not name their network or do not fit it.
-pub fn of(mut weights: Weights, option: Option<&'static Table>) -> Result<RgbImage> {
+pub fn of(mut weights: Weights, option: Option<&Table>) -> Result<RgbImage> {
     let table = weights.table(option)?;
-    let net = weights.resolve(table)?;
+    let net = weights.resolve(&table)?;
     let first = net.tensors().swap_remove(0);
     let data = weights.take(&net)?.swap_remove(0);
     draw(&Array { dims: first.dims, data }, table.columns)

@@ -21,7 +21,7 @@ pub struct StepLine {
     pub top5_error: f64,
     /// Learning rate ε.
     pub lr: f64,
-    /// Images of the batch over `seconds`.
+    /// Images of the batch over `seconds`; 0 where the step was seen to end together with the one before it.
     pub images_per_second: f64,
     /// Seconds the step took, waiting included.
     pub seconds: f64,

@@ -6,6 +6,9 @@
 use crate::error::{Error, Result};
 use crate::layer::{Layer, Param};
 use crate::shape::Shape;
+use crate::variation::Variation;
+use std::borrow::Cow;
+use std::fmt;
 
 /// Which columns hold a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +43,9 @@ pub struct Row {
     pub layer: Layer,
 }
 
-/// A network as written down: constant data, nothing computed. The tables are in [`crate::alexnet`].
-#[derive(Clone, Copy, Debug)]
+/// A network as written down: data, nothing computed. The tables are in [`crate::alexnet`]; [`Table::varied`] makes others
+/// of them.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Name on the command line.
     pub name: &'static str,
@@ -52,7 +56,16 @@ pub struct Table {
     /// Columns of the network; 2 in the paper.
     pub columns: usize,
     /// The layers, from the image to the loss.
-    pub rows: &'static [Row],
+    pub rows: Cow<'static, [Row]>,
+    /// How it differs from the table of that name.
+    pub variation: Variation,
+}
+
+/// What follows `--net` on the command line.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, self.variation)
+    }
 }
 
 /// A row with its shapes, per column.
@@ -101,7 +114,7 @@ impl Tensor {
 #[derive(Clone, Debug)]
 pub struct Net {
     /// The table it was resolved from.
-    pub table: &'static Table,
+    pub table: Table,
     /// Classes of the data: units of the last fully connected row.
     pub classes: usize,
     /// Probability with which a dropout row drops a unit.
@@ -115,10 +128,10 @@ impl Net {
     ///
     /// # Errors
     /// A window that does not fit its input.
-    pub fn resolve(table: &'static Table, classes: usize, dropout: f32) -> Result<Self> {
+    pub fn resolve(table: &Table, classes: usize, dropout: f32) -> Result<Self> {
         let mut above = Shape::new(3, table.crop, table.crop);
         let mut rows = Vec::with_capacity(table.rows.len());
-        for row in table.rows {
+        for row in table.rows.iter() {
             let x = match row.reads {
                 Reads::Both => Shape { c: above.c * table.columns, ..above },
                 Reads::Image | Reads::Own => above,
@@ -131,10 +144,10 @@ impl Net {
             rows.push(Resolved { name: row.name, on: row.on, reads: row.reads, layer, x, y });
             above = y;
         }
-        Ok(Self { table, classes, dropout, rows })
+        Ok(Self { table: table.clone(), classes, dropout, rows })
     }
 
-    /// The network down to row `name`: what it computes there in use. The ReLU that a product's row takes in belongs to it:
+    /// The network down to row `name`: what it computes there in use. The activation behind a row with weights belongs to it:
     /// `fc7` ends with relu7.
     ///
     /// # Errors
@@ -148,8 +161,9 @@ impl Net {
                 names.join(", ")
             )));
         };
-        let above = self.rows.get(row + 1).map(|below| &below.layer);
-        let last = if crate::layers::takes_in(&self.rows[row].layer, above) { row + 1 } else { row };
+        let activated = |next: &Resolved| matches!(next.layer, Layer::Relu | Layer::Tanh);
+        let product = self.rows[row].layer.has_products();
+        let last = if product && self.rows.get(row + 1).is_some_and(activated) { row + 1 } else { row };
         Ok(Self { rows: self.rows[..=last].to_vec(), ..self.clone() })
     }
 
@@ -157,7 +171,7 @@ impl Net {
     pub fn last_hidden(&self) -> &'static str {
         let classifier = self.rows.iter().rposition(|row| matches!(row.layer, Layer::Full(_))).unwrap_or(0);
         let above = self.rows[..classifier].iter().rev();
-        let mut hidden = above.skip_while(|row| matches!(row.layer, Layer::Dropout(_) | Layer::Relu));
+        let mut hidden = above.skip_while(|row| matches!(row.layer, Layer::Dropout(_) | Layer::Relu | Layer::Tanh));
         hidden.next().map_or(self.rows[0].name, |row| row.name)
     }
 

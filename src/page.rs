@@ -49,6 +49,8 @@ pub enum Block {
     Figure(Figure),
     /// Pieces side by side where the window is wide enough: a result, and the paper's beside it.
     Beside(Vec<Block>),
+    /// Small pictures, as many in a row as fit.
+    Gallery(Vec<Figure>),
 }
 
 /// Rows of cells. All but the first column stand to the right, as numbers do, unless `words`.

@@ -82,8 +82,9 @@ impl Curves {
 /// Loss and top-1 error over the steps of `runs`: each training curve as the mean over a fiftieth of its steps, with the
 /// raw one faint, and the evaluations as dots. `log`: the loss on a logarithmic axis.
 pub fn charts(runs: &[Curves], log: bool) -> Vec<Chart> {
+    let last = runs.iter().filter_map(|run| Some(run.steps.last()?.step)).max().unwrap_or(1);
     let chart = |y: Axis, step: fn(&StepLine) -> f64, evaluation: fn(&EvaluationLine) -> f64| Chart {
-        x: Axis::linear("step"),
+        x: Axis { range: Some((0.0, last as f64)), ..Axis::linear("step") },
         y,
         series: runs.iter().enumerate().flat_map(|(i, run)| run.series(i, runs.len(), step, evaluation)).collect(),
         ..Chart::default()

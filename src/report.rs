@@ -2,7 +2,7 @@
 
 use crate::data::{Batch, Pixels};
 use crate::data::{DataSet, Exif, Reader, Stats, views_of};
-use crate::draw::{Axis, Cell, Chart, Grid, Series, number};
+use crate::draw::{Axis, Cell, Chart, Grid, Series, number, row};
 use crate::error::Result;
 use crate::eval::{self, Confusion, Evaluation, Score, Views};
 use crate::machine::Machine;
@@ -10,16 +10,15 @@ use crate::metrics::{EvaluationLine, StepLine};
 use crate::page::{Block, Figure, Page, Section, Table};
 use crate::plot::{self, Curves};
 use crate::recipe::PAPER;
-use crate::run::{self, Run, word};
+use crate::run::{self, Config, Run, word};
 use crate::train::Progress;
 use image::RgbImage;
 use std::sync::Arc;
 
 /// Images shown with their predictions.
 const SHOWN: usize = 10;
-const PER_ROW: usize = 5;
 /// Side of one of them in units.
-const SIDE: f64 = 128.0;
+const SIDE: f64 = 150.0;
 /// Classes named for each.
 const TOP: usize = 5;
 /// Mistakes listed.
@@ -140,7 +139,7 @@ fn comparison(runs: &[Told]) -> Result<Section> {
             None => ["not evaluated", ""].map(str::to_owned),
         };
         let steps = told.curves.steps.last().map_or(0, |l| l.step);
-        vec![told.curves.name.clone(), config.net.clone(), whole(steps), top1, top5, hours(&told.curves.steps)]
+        vec![told.curves.name.clone(), net(config), whole(steps), top1, top5, hours(&told.curves.steps)]
     });
     let table = Table {
         caption: "The lowest top-1 error on the validation images, with the top-5 error of that evaluation".to_owned(),
@@ -198,7 +197,7 @@ fn configuration(told: &Told) -> Vec<Block> {
         passes.map_or_else(|| format!("{} steps", whole(config.steps)), |n| format!("{n} passes"))
     };
     let rows = [
-        ("network", config.net.clone(), "alexnet".to_owned()),
+        ("network", net(config), "alexnet".to_owned()),
         ("training images", whole(config.data.train_images as u64), "1.2 million".to_owned()),
         ("classes", whole(config.classes.len() as u64), "1,000".to_owned()),
         ("images a step", config.batch.to_string(), PAPER.batch.to_string()),
@@ -269,16 +268,20 @@ fn confusion(told: &Told) -> Result<Vec<Block>> {
 fn predictions(told: &Told) -> Result<Vec<Block>> {
     let Ok(seen) = &told.seen else { return Ok(vec![Block::Text("Not made, as above.".to_owned())]) };
     let name = |class: usize| seen.names.get(class).cloned().unwrap_or_else(|| class.to_string());
-    let cells = seen.samples.iter().map(|Sample { image, label, top }| Cell {
-        image: image.clone(),
-        captions: vec![name(*label)],
-        frame: Some(if top.first().is_some_and(|(class, _)| class == label) { RIGHT } else { WRONG }),
-        bars: top.iter().map(|(class, p)| (name(*class), f64::from(*p), class == label)).collect(),
+    let figures = seen.samples.iter().map(|Sample { image, label, top }| {
+        let right = top.first().is_some_and(|(class, _)| class == label);
+        let cell = Cell {
+            image: image.clone(),
+            captions: vec![name(*label)],
+            frame: Some(if right { RIGHT } else { WRONG }),
+            bars: top.iter().map(|(class, p)| (name(*class), f64::from(*p), class == label)).collect(),
+        };
+        let grid = Grid { title: String::new(), columns: 1, side: SIDE, first_apart: false, cells: vec![cell] };
+        Figure::new(&grid.picture()?, "")
     });
-    let grid = Grid { title: String::new(), columns: PER_ROW, side: SIDE, first_apart: false, cells: cells.collect() };
-    let caption = "Validation images, their class below, and the five most probable classes with their probabilities as \
-                   bars, the right one red, as in the paper's Figure 4; a red frame where the first is wrong";
-    Ok(vec![Block::Figure(Figure::new(&grid.picture()?, caption)?)])
+    let text = "Validation images, their class below, and the five most probable classes with their probabilities as bars, \
+                the right one red, as in the paper's Figure 4. A red frame: the most probable class is wrong.";
+    Ok(vec![Block::Text(text.to_owned()), Block::Gallery(figures.collect::<Result<_>>()?)])
 }
 
 fn hardware(told: &Told) -> Result<Vec<Block>> {
@@ -306,16 +309,22 @@ fn hardware(told: &Told) -> Result<Vec<Block>> {
         }],
         ..Chart::default()
     };
-    let figure = Figure::new(&rate.picture(), "Images a second, means over a fiftieth of the steps")?;
+    let figure = Figure::new(&row(&[rate]), "Images a second, means over a fiftieth of the steps")?;
     blocks.push(Block::Beside(vec![Block::Table(Table { rows, ..Table::default() }), Block::Figure(figure)]));
     Ok(blocks)
 }
 
 /// Charts side by side.
 fn beside(charts: &[Chart]) -> Result<Block> {
-    let figure = |chart: &Chart| Figure::new(&chart.picture(), &format!("{} over the steps", chart.y.label));
+    let figure =
+        |chart: &Chart| Figure::new(&row(std::slice::from_ref(chart)), &format!("{} over the steps", chart.y.label));
     let figures = charts.iter().map(|chart| Ok(Block::Figure(figure(chart)?))).collect::<Result<Vec<_>>>()?;
     Ok(Block::Beside(figures))
+}
+
+/// The network as it would be typed.
+fn net(config: &Config) -> String {
+    format!("{}{}", config.net, config.variation)
 }
 
 fn lowest(evaluations: &[EvaluationLine]) -> Option<&EvaluationLine> {

@@ -145,12 +145,13 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
 }
 
 #[cfg(test)]
-fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
+pub(crate) fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
     use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
     use std::collections::BTreeMap;
     Config {
         version: "0.0.0".to_owned(),
         net: net.to_owned(),
+        variation: Default::default(),
         recipe: crate::recipe::Figures::Source,
         seed: 0,
         batch: defaults.batch,

@@ -149,7 +149,7 @@ pub fn maps(machine: &mut Machine, stats: &Stats, layer: &str, image: &Path, exi
     } else {
         format!("{per_column} maps of {}×{} a column", shape.h, shape.w)
     };
-    let title = format!("{layer} of {}: {what}, 0 to {high:.3}", machine.net().table.name);
+    let title = format!("{layer} of {}: {what}, 0 to {high:.3}", machine.net().table);
     canvas.text((margin, margin + TITLE * 0.8), Anchor::Start, TITLE, INK, &fit(&title, TITLE, across));
     for (column, mosaic) in mosaics.iter().enumerate() {
         let x = margin + column as f64 * (width + gap);

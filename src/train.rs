@@ -211,8 +211,8 @@ impl Trainer {
         self.rate = rate;
         let outcome = self.machine.finish()?;
         // A step's time begins where the one before it ended.
-        let seconds = (outcome.ended - start.max(self.ended)).as_secs_f64();
-        self.ended = outcome.ended;
+        let seconds = outcome.ended.saturating_duration_since(start.max(self.ended)).as_secs_f64();
+        self.ended = outcome.ended.max(self.ended);
         let line = StepLine {
             step,
             epoch: epoch + 1,
@@ -220,7 +220,8 @@ impl Trainer {
             top1_error: outcome.top1_error,
             top5_error: outcome.top5_error,
             lr: rate,
-            images_per_second: images as f64 / seconds,
+            // On a busy host two steps may be seen to end at once; JSON has no infinity.
+            images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
             seconds,
             data_wait: wait.as_secs_f64(),
             exchange: outcome.exchange,
@@ -314,7 +315,7 @@ pub fn machine(config: &run::Config, devices: &[Arc<Device>]) -> Result<Machine>
 
 /// The mean image and colour components: kept with the run, else those of the first weights, else measured once.
 fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: &mut Progress) -> Result<Stats> {
-    let table = run.config.table()?;
+    let table = &run.config.table()?;
     if let Some(stats) = run.stats(table)? {
         return Ok(stats);
     }

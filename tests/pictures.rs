@@ -56,19 +56,19 @@ fn pixels(image: &RgbImage, colour: Rgb<u8>) -> usize {
 }
 
 #[test]
-fn plot_draws_loss_above_error() {
+fn plot_draws_loss_beside_error() {
     let Some(folder) = trained() else { return };
     assert_eq!(done(folder, &["plot", "run", "curves.png"]), "curves.png\n");
     let image = image::open(folder.join("curves.png")).unwrap().into_rgb8();
-    assert_eq!(image.dimensions(), (1440, 1680));
-    for half in [0, 840] {
-        let half = image::imageops::crop_imm(&image, 0, half, 1440, 840).to_image();
+    assert_eq!(image.dimensions(), (2240, 840));
+    for half in [0, 1120] {
+        let half = image::imageops::crop_imm(&image, half, 0, 1120, 840).to_image();
         assert!(pixels(&half, TRAINING) > 500 && pixels(&half, VALIDATION) > 200);
     }
     done(folder, &["plot", "run", "run", "curves.svg", "--log"]);
     let svg = fs::read_to_string(folder.join("curves.svg")).unwrap();
     // Text is paths, and nothing is fetched.
-    assert!(svg.contains("width=\"720\"") && svg.contains("<path") && !svg.contains("<text"), "{svg}");
+    assert!(svg.contains("width=\"1120\"") && svg.contains("<path") && !svg.contains("<text"), "{svg}");
     let text = done(folder, &["plot", "--text", "run"]);
     for part in ["loss (nats)", "top-1 error (%)", "training", "validation", "step"] {
         assert!(text.contains(part), "{part} in {text}");
@@ -118,8 +118,8 @@ fn a_report_is_one_file_with_everything_in_it() {
     ] {
         assert!(html.contains(part), "{part}");
     }
-    // Loss, error, filters, confusion, predictions, rate.
-    assert_eq!(html.matches("src=\"data:image/").count(), 6);
+    // Loss, error, filters, confusion, ten predictions, rate.
+    assert_eq!(html.matches("src=\"data:image/").count(), 15);
     for address in ["http://", "https://", "src=\"/", "<link", "<script"] {
         assert!(!html.contains(address), "{address}");
     }

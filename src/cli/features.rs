@@ -76,7 +76,7 @@ pub(super) fn work(
     progress: &mut Progress,
 ) -> Result<Work> {
     let weights = Weights::read(file)?;
-    let table = weights.table(on.net)?;
+    let table = &weights.table(on.net.named()?.as_ref())?;
     let net = weights.resolve(table)?;
     let layer = layer.unwrap_or(net.last_hidden());
     let shape = net.until(layer)?.output();
@@ -87,7 +87,7 @@ pub(super) fn work(
     let set = numbered(&set, &weights, &net, &options).unwrap_or(set).uncached();
     let info = Info {
         format: String::new(),
-        net: table.name.to_owned(),
+        net: table.to_string(),
         layer: layer.to_owned(),
         shape: [shape.c, shape.h, shape.w],
         weights: features::digest(&weights.path)?,

@@ -40,7 +40,7 @@ pub(super) fn run(args: &PlotArgs) -> Result<()> {
         return say(&in_letters(&charts, width, ROWS, coloured));
     }
     let (out, runs) = picture_last(&args.paths)?;
-    draw::stack(&charts(&read(runs)?, args.log)).write(out)?;
+    draw::row(&charts(&read(runs)?, args.log)).write(out)?;
     say(&out.display().to_string())
 }
 

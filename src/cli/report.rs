@@ -1,7 +1,7 @@
 //! `report`: runs on one HTML page.
 
 use super::commands::{load, numbered, say, workers};
-use super::{KernelArgs, MachineArgs, chain, count};
+use super::{KernelArgs, MachineArgs, NetArgs, chain, count};
 use crate::data::{Options, Split, source};
 use crate::error::Error;
 use crate::eval::Views;
@@ -74,7 +74,7 @@ fn see(run: &Run, args: &ReportArgs, progress: &mut Progress) -> Result<Seen> {
     }
     let weights = Weights::read(&run.folder)?;
     let table = config.table()?;
-    let net = weights.resolve(table)?;
+    let net = weights.resolve(&table)?;
     let options = Options { seed: config.seed, ..config.data.options.clone() };
     let place = args.data.as_ref().or(config.data.val.as_ref()).unwrap_or(&config.data.path);
     let set = source::open(place, Split::Val, &options, progress)?;
@@ -82,11 +82,11 @@ fn see(run: &Run, args: &ReportArgs, progress: &mut Progress) -> Result<Seen> {
         bail!("{}: these are not the run's validation images; name their place with --data", place.display());
     }
     let set = numbered(&set, &weights, &net, &options)?;
-    let (of, batch) = (set.len(), recipe::defaults(table).batch);
+    let (of, batch) = (set.len(), recipe::defaults(&table).batch);
     let kernels = KernelArgs { cache: None, exact: config.exact, precision: Some(config.precision) };
     let (adapters, exif) = (args.adapters.clone(), config.exif);
-    let on = MachineArgs { net: None, adapters, batch: None, exif, kernels };
-    let mut loaded = load(weights, table, None, &on, batch, |note| progress.note(note))?;
+    let on = MachineArgs { net: NetArgs::default(), adapters, batch: None, exif, kernels };
+    let mut loaded = load(weights, &table, None, &on, batch, |note| progress.note(note))?;
     let how = Views { views: 1, batch, workers: workers(args.workers), exif };
     let set = Arc::new(set.sample(args.images, 0));
     Ok(Seen::new(&mut loaded.machine, &set, of, &loaded.stats, how, progress)?)

@@ -68,7 +68,7 @@ pub(super) fn run(args: &ShowArgs) -> Result<()> {
 
 fn predictions(args: &ShowArgs, images: &[PathBuf]) -> Result<crate::draw::Picture> {
     let weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.on.net)?;
+    let table = &weights.table(args.on.net.named()?.as_ref())?;
     let batch = args.on.batch.unwrap_or(recipe::defaults(table).batch).min(images.len());
     let net = weights.resolve(table)?;
     let (classes, names) = (weights.numbered_classes(&net), weights.class_names.clone());
@@ -104,7 +104,7 @@ fn right(
 
 fn maps(args: &ShowArgs, layer: &str, image: &Path) -> Result<crate::draw::Picture> {
     let weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.on.net)?;
+    let table = &weights.table(args.on.net.named()?.as_ref())?;
     let Loaded { mut machine, stats, .. } = load(weights, table, Some(layer), &args.on, 1, |_| ())?;
     Ok(show::maps(&mut machine, &stats, layer, image, args.on.exif)?)
 }
@@ -112,7 +112,7 @@ fn maps(args: &ShowArgs, layer: &str, image: &Path) -> Result<crate::draw::Pictu
 fn confusion(args: &ShowArgs, data: &Path) -> Result<crate::draw::Picture> {
     let mut progress = Progress::stderr();
     let weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.on.net)?;
+    let table = &weights.table(args.on.net.named()?.as_ref())?;
     let net = weights.resolve(table)?;
     let options = args.images.said.options(args.images.seed);
     let set = source::open(data, args.images.split.unwrap_or(Split::Val), &options, &mut progress)?;

@@ -114,8 +114,8 @@ fn in_features(args: &SimilarArgs, progress: &mut Progress) -> Result<(Info, Vec
         return Err(Error::Usage(why).into());
     }
     let weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.on.net)?;
-    similar::ensure_same(&features, &weights, table.name)?;
+    let table = &weights.table(args.on.net.named()?.as_ref())?;
+    similar::ensure_same(&features, &weights, &table.to_string())?;
     let batch = args.on.batch.unwrap_or(recipe::defaults(table).batch).min(args.queries.len());
     let Loaded { mut machine, stats, .. } = load(weights, table, Some(layer), &args.on, batch, |_| ())?;
     if machine.net().output().len() != features.info.width() {

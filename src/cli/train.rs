@@ -2,7 +2,6 @@
 
 use super::commands::{INTERRUPTED, errors, say, workers};
 use super::{KernelArgs, Switch, TrainArgs, Until};
-use crate::alexnet;
 use crate::checkpoint;
 use crate::data::prepared;
 use crate::data::{Augment, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass};
@@ -16,9 +15,10 @@ use crate::run::{self, Adapters, Config, Data, Run, word};
 use crate::schedule::Schedule;
 use crate::train::{self, End, Images, Progress, Trainer};
 use crate::tune::{self, How};
+use crate::variation::Part;
 use crate::weights::{self, Weights};
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     if let Some(folder) = &args.run {
         run::ensure_free(folder)?;
     }
-    let table = args.net.unwrap_or(&alexnet::ALEXNET);
+    let table = &args.net.table()?;
     let options = args.source.options(args.seed.unwrap_or(0));
     let images = open(&args.data, args.val.as_deref(), &options, progress)?;
     ensure_size(args, table, &images)?;
@@ -268,6 +268,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
     Ok(Config {
         version: VERSION.to_owned(),
         net: table.name.to_owned(),
+        variation: table.variation.clone(),
         recipe: args.recipe.unwrap_or(Figures::Source),
         seed: args.seed.unwrap_or(0),
         batch,
@@ -318,7 +319,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
 /// Weights that fit the run, checked before anything is written.
 fn first_weights(path: &Path, config: &Config) -> Result<Weights> {
     let weights = Weights::read(path)?;
-    weights.table(Some(config.table()?))?;
+    weights.table(Some(&config.table()?))?;
     weights.check(&config.network()?)?;
     match &weights.classes {
         Some(classes) if *classes != config.classes => {
@@ -331,13 +332,24 @@ fn first_weights(path: &Path, config: &Config) -> Result<Weights> {
     }
 }
 
+/// Parts left out, in their order.
+fn parts<'a>(parts: impl IntoIterator<Item = &'a Part>) -> String {
+    let parts: BTreeSet<_> = parts.into_iter().collect();
+    let words: Vec<_> = parts.into_iter().map(word).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(",") }
+}
+
 /// Refuses options that contradict the run. Adapters, workers and `--keep` may change: no step's mathematics follows them.
 fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
     let text = |value: &dyn std::fmt::Display| value.to_string();
     let said = |value: Option<f64>| value.map_or("none".to_owned(), |v| v.to_string());
+    let varied = &args.net.variation;
     let divides = if config.colour_divide { Switch::On } else { Switch::Off };
     let pairs = [
-        ("--net", args.net.map(|t| t.name.to_owned()), config.net.clone()),
+        ("--net", args.net.net.map(|t| t.name.to_owned()), config.net.clone()),
+        ("--without", (!varied.without.is_empty()).then(|| parts(&varied.without)), parts(&config.variation.without)),
+        ("--talk", varied.talk.as_ref().map(word), word(&config.variation.talk)),
+        ("--activation", varied.activation.as_ref().map(word), word(&config.variation.activation)),
         ("--epochs", args.epochs.map(|v| text(&v)), config.epochs.map_or("none".to_owned(), |v| text(&v))),
         ("--steps", args.steps.map(|v| text(&v)), text(&config.steps)),
         ("--batch", args.batch.map(|v| text(&v)), text(&config.batch)),

@@ -7,12 +7,16 @@ use super::{
 
 /// Size of a chart in units.
 const WIDTH: f64 = 720.0;
+/// Of one among others in a row.
+const NARROW: f64 = 560.0;
 const HEIGHT: f64 = 420.0;
 /// Between a chart and the picture's edge, and between parts.
 const MARGIN: f64 = 16.0;
 const LINE: f64 = 24.0;
 /// Length of a line in the legend.
 const SAMPLE: f64 = 26.0;
+/// Radius of a dot.
+const DOT: f64 = 4.5;
 
 /// How a series is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +61,7 @@ pub struct Chart {
 impl Chart {
     /// The chart alone.
     pub fn picture(&self) -> Picture {
-        stack(std::slice::from_ref(self))
+        side_by_side(std::slice::from_ref(self), WIDTH)
     }
 
     /// Draws the chart into `area`.
@@ -80,7 +84,7 @@ impl Chart {
             width: (area.width - gutter - 8.0).max(1.0),
             height: (area.bottom() - y - 2.0 * LINE).max(1.0),
         };
-        let columns = across.ticks((plot.width / 100.0).max(2.0) as usize);
+        let columns = across.ticks((plot.width / 95.0).round().max(2.0) as usize);
         let at = |(x, y): (f64, f64)| {
             Some((plot.x + across.place(x)? * plot.width, plot.bottom() - up.place(y)? * plot.height))
         };
@@ -112,10 +116,12 @@ impl Chart {
         });
         for series in self.series.iter().filter(|s| s.style == Style::Dots) {
             let places = series.points.iter().filter_map(|&point| at(point));
+            // Many dots are small, so that they stay apart.
+            let radius = (plot.width / series.points.len().max(1) as f64 / 3.0).clamp(1.5, DOT);
             for place in
                 places.filter(|&(x, y)| (plot.x..=plot.right()).contains(&x) && (plot.y..=plot.bottom()).contains(&y))
             {
-                canvas.dot(place, 4.5, colour(series.colour));
+                canvas.dot(place, radius, colour(series.colour));
             }
         }
     }
@@ -133,7 +139,7 @@ impl Chart {
             let middle = y + LINE / 2.0;
             canvas.line(&[(x, middle), (x + SAMPLE, middle)], stroke(series));
             if series.style == Style::Dots {
-                canvas.dot((x + SAMPLE / 2.0, middle), 4.5, colour(series.colour));
+                canvas.dot((x + SAMPLE / 2.0, middle), DOT, colour(series.colour));
             }
             canvas.words((x + SAMPLE + 8.0, middle + TEXT * 0.35), &name);
             x += width + 22.0;
@@ -151,14 +157,18 @@ impl Chart {
     }
 }
 
-/// Charts one below the other.
-pub fn stack(charts: &[Chart]) -> Picture {
-    let mut canvas = Canvas::new(WIDTH, HEIGHT * charts.len() as f64);
-    for (row, chart) in charts.iter().enumerate() {
+/// Charts side by side.
+pub fn row(charts: &[Chart]) -> Picture {
+    side_by_side(charts, NARROW)
+}
+
+fn side_by_side(charts: &[Chart], width: f64) -> Picture {
+    let mut canvas = Canvas::new(width * charts.len() as f64, HEIGHT);
+    for (place, chart) in charts.iter().enumerate() {
         let area = Area {
-            x: MARGIN,
-            y: row as f64 * HEIGHT + MARGIN,
-            width: WIDTH - 2.0 * MARGIN,
+            x: place as f64 * width + MARGIN,
+            y: MARGIN,
+            width: width - 2.0 * MARGIN,
             height: HEIGHT - 2.0 * MARGIN,
         };
         chart.draw(&mut canvas, area);

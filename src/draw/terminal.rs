@@ -1,7 +1,7 @@
 //! Charts in letters, for terminals.
 
 use super::scale::Span;
-use super::{Chart, Scale, Series, Style};
+use super::{Chart, Scale, Series, Style, number};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Color;
@@ -46,22 +46,32 @@ pub fn render(chart: &Chart, area: Rect, buffer: &mut Buffer, coloured: bool) {
     Line::from(head).render(Rect { height: 1, ..area }, buffer);
 
     let (across, up) = chart.spans();
-    let (across, up) = (across.to_ticks(usize::from(area.width) / 16), up.to_ticks(usize::from(area.height) / 4));
+    let up = up.to_ticks(usize::from(area.height) / 4);
     let lines: Vec<Vec<_>> = shown.iter().map(|series| placed(series, chart)).collect();
     let sets = shown.iter().zip(&lines).enumerate().map(|(index, (series, points))| {
-        let marker = if coloured { Marker::Braille } else { Marker::Custom(mark(index)) };
-        let set = Dataset::default().data(points).graph_type(GraphType::Line).marker(marker);
+        let (kind, marker) = match points.len() {
+            // A line of one point would not be seen.
+            0 | 1 => (GraphType::Scatter, Marker::Dot),
+            _ if coloured => (GraphType::Line, Marker::Braille),
+            _ => (GraphType::Line, Marker::Custom(mark(index))),
+        };
+        let set = Dataset::default().data(points).graph_type(kind).marker(marker);
         set.style(colour(series, coloured))
     });
-    let axis = |span: Span, scale: Scale, count: u16| {
-        let ends = [span.low, span.high].map(|end| at(scale, end));
-        let labels = span.ticks(usize::from(count)).into_iter().map(|(_, label)| label);
-        widgets::Axis::default().bounds(ends).labels(labels.collect::<Vec<_>>())
+    let bounds = |span: Span, scale: Scale| [span.low, span.high].map(|end| at(scale, end));
+    // Labels lie evenly: the y axis ends at ticks, and the x axis names its ends and its middle.
+    let rows = up.ticks(usize::from(area.height) / 4).into_iter().map(|(_, label)| label);
+    let middle = match chart.x.scale {
+        Scale::Linear => (across.low + across.high) / 2.0,
+        Scale::Log => (across.low * across.high).sqrt(),
     };
+    let columns = [across.low, middle, across.high].map(|value| number(value, 0));
     widgets::Chart::new(sets.collect())
         .legend_position(None)
-        .x_axis(axis(across, chart.x.scale, area.width / 16).title(chart.x.label.clone()))
-        .y_axis(axis(up, chart.y.scale, area.height / 4))
+        .x_axis(
+            widgets::Axis::default().bounds(bounds(across, chart.x.scale)).labels(columns).title(chart.x.label.clone()),
+        )
+        .y_axis(widgets::Axis::default().bounds(bounds(up, chart.y.scale)).labels(rows.collect::<Vec<_>>()))
         .render(Rect { y: area.y + 1, height: area.height - 1, ..area }, buffer);
 }
 
@@ -136,6 +146,10 @@ mod tests {
         }
         let first = rows[2..].iter().find(|r| r.contains('·') && r.contains('+')).unwrap();
         assert!(place(first, '·') < place(first, '+'), "{plain}");
-        assert!(in_letters(&[chart], 60, 16, true).contains("\u{1b}[38;5;33m"));
+        assert!(in_letters(std::slice::from_ref(&chart), 60, 16, true).contains("\u{1b}[38;5;33m"));
+        // One point is seen, too.
+        let mut single = chart;
+        single.series[1].points.truncate(1);
+        assert!(in_letters(&[single], 60, 16, true).contains('•'));
     }
 }

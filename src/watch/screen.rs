@@ -117,8 +117,9 @@ fn about(watched: &Watched) -> Vec<String> {
 
 fn what(config: &Config) -> String {
     format!(
-        "{}: {} training images of {} classes, {} a step, {}",
+        "{}{}: {} training images of {} classes, {} a step, {}",
         config.net,
+        config.variation,
         number(config.data.train_images as f64, 0),
         number(config.classes.len() as f64, 0),
         config.batch,
@@ -137,4 +138,73 @@ fn speed(watched: &Watched) -> String {
         share(mean(|l| l.data_wait)),
         share(mean(|l| l.exchange))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Run, config_for_tests};
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use std::fs;
+
+    fn shown(watched: &mut Watched, width: u16, height: u16) -> String {
+        watched.look().unwrap();
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal.draw(|frame| draw(frame, watched)).unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn every_stage_of_a_run_is_told_in_any_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let mut watched = Watched::new(&path);
+        assert!(shown(&mut watched, 100, 20).contains("there is no run yet"));
+        fs::create_dir(&path).unwrap();
+        assert!(shown(&mut watched, 100, 20).contains("there is no run yet"));
+        let run = Run::create(Some(&path), config_for_tests("tiny", crate::recipe::TINY)).unwrap();
+        assert!(shown(&mut watched, 100, 20).contains("no step is done yet"));
+
+        let step = |step: u64| {
+            format!(
+                "{{\"step\":{step},\"epoch\":1,\"loss\":2.5,\"top1_error\":0.5,\"top5_error\":0.1,\"lr\":0.01,\
+                 \"images_per_second\":64.0,\"seconds\":0.5,\"data_wait\":0.1,\"exchange\":0.0}}\n"
+            )
+        };
+        let half: String = (1..=50).map(step).collect();
+        fs::write(run.metrics(), &half).unwrap();
+        let text = shown(&mut watched, 100, 24);
+        for part in [
+            "training, 00:00:25 left",
+            "1,000 training images",
+            "adapter: one",
+            "step 50 of 100",
+            "64.0 images/s, 0.500 s a step",
+            "20 % waiting for images",
+            "50 %",
+            "loss (nats)",
+            "q leaves",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(shown(&mut watched, 160, 30).contains("top-1 error (%)"));
+        // No room is too small to be drawn in.
+        for (width, height) in [(1, 1), (19, 3), (30, 9), (100, 5)] {
+            shown(&mut watched, width, height);
+        }
+        let evaluation =
+            "{\"step\":100,\"epoch\":2,\"split\":\"val\",\"loss\":2.0,\"top1_error\":0.25,\"top5_error\":0.0}\n";
+        let rest: String = (51..=100).map(step).collect();
+        fs::write(run.metrics(), half + &rest + evaluation).unwrap();
+        let text = shown(&mut watched, 100, 24);
+        assert!(text.contains("run: finished") && text.contains("top-1 error 25.00 %"), "{text}");
+
+        fs::remove_dir_all(&path).unwrap();
+        assert!(shown(&mut watched, 100, 20).contains("there is no run yet"));
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("letter.txt"), "no run").unwrap();
+        let error = watched.look().unwrap_err().to_string();
+        assert!(error.contains("config.toml") && error.contains("expected the folder of a run"), "{error}");
+    }
 }
