@@ -191,8 +191,9 @@ impl Plan {
         let mut lives = Lives::default();
         let (pixels, image) = (lives.tensor(self.image), lives.tensor(self.image));
         let on = (0..self.placement.len()).filter(|&column| self.placement[column] == device);
-        let mut columns: Vec<_> =
-            on.map(|column| ColumnPlan::new(net, column, profile, self.batch, image, &mut lives)).collect();
+        let mut columns: Vec<_> = on
+            .map(|column| ColumnPlan::new(net, column, profile, self.batch, self.micro_batches, image, &mut lives))
+            .collect();
         column::walk(net, &self.phases, &columns, pixels, image, &mut lives);
         let value = size_of::<f32>() as u64;
         let (places, buffers) =
@@ -248,9 +249,11 @@ impl Plan {
     pub fn bytes(&self, device: usize) -> u64 {
         let DevicePlan { buffers, .. } = &self.devices[device];
         let shared: usize = buffers.iter().sum();
-        // Weights; in training their gradients and momenta.
-        let each = if self.trains() { 3 } else { 1 };
-        let own: usize = self.on(device).map(|column| each * column.parameters).sum();
+        // Weights; in training their momenta and the gradients that are kept.
+        let own = |column: &ColumnPlan| {
+            if self.trains() { 2 * column.parameters + column.gradients } else { column.parameters }
+        };
+        let own: usize = self.on(device).map(own).sum();
         4 * (shared + own) as u64 + self.needs(device).bytes() + self.carried(device) + self.small(device)
     }
 
