@@ -118,7 +118,7 @@ fn at(memory: &[Tensor], place: Place) -> Tensor {
     memory[place.buffer].slice(place.offset..place.offset + place.len)
 }
 
-/// A learnable tensor of one column.
+/// A learnable tensor of one column. In use it has no gradient and no velocity.
 pub struct Parameter {
     /// w, or b of a bias, in PyTorch's order.
     pub weight: Tensor,
@@ -181,8 +181,8 @@ pub struct Column {
     pub device: Arc<Device>,
     /// Per row, weight before bias.
     pub parameters: Vec<Vec<Parameter>>,
-    /// `[classes, N]` and the sums of a step, in the column that holds the loss.
-    pub probabilities: Option<Tensor>,
+    /// The last row's output, `[C, H, W, N]`, in a column that holds it: the classes' probabilities.
+    pub output: Option<Tensor>,
     /// Σ over the valid images of loss, top-1 and top-5 error; then 1 once a gradient, 2 once a weight is NaN or
     /// infinite, as bits of an integer. In mixed precision four values more a column, the first not 0 where a gradient of
     /// that column overflowed.
@@ -259,7 +259,7 @@ impl Column {
             Precision::Mixed => plan.columns.len(),
         };
         let results = Tensor::zeros(&device, "results", RESULTS * (1 + flags));
-        let parameters = parameters(net, column, &device, update, &results);
+        let parameters = parameters(net, column, &device, plan.trains().then_some(update), &results);
         let recording = Recording {
             net,
             plan,
@@ -300,14 +300,16 @@ impl Column {
             rec.finish()
         };
         let forward = segments.iter().map(|rows| record(rows, false, &|rec, io, _| layers::forward(rec, io))).collect();
-        let backward = segments.iter().map(|rows| {
+        // In use nothing runs backward.
+        let backward_segments = if plan.trains() { &segments[..] } else { &[] };
+        let backward = backward_segments.iter().map(|rows| {
             record(rows, true, &|rec, io, place| {
                 let (dy, dx) = (recording.at(place.dy), place.dx.map(|dx| recording.at(dx)));
                 layers::backward_data(rec, io, &dy, dx.as_ref());
             })
         });
         let backward = backward.collect();
-        let weights = segments.iter().map(|rows| {
+        let weights = backward_segments.iter().map(|rows| {
             record(rows, true, &|rec, io, place| layers::backward_weights(rec, io, &recording.at(place.dy)))
         });
         let weights = weights.collect();
@@ -315,7 +317,7 @@ impl Column {
             let mut add = recorder();
             let output_gradient = recording.at(cut.output_gradient);
             let incoming = cut.incoming.map(|place| recording.at(place));
-            if let Some(incoming) = &incoming {
+            if let Some(incoming) = incoming.as_ref().filter(|_| plan.trains()) {
                 layers::add(&mut add, incoming, &output_gradient);
             }
             Cut {
@@ -331,14 +333,14 @@ impl Column {
         let cuts = cuts.collect();
 
         let mut rec = recorder();
-        for tensor in net.tensors() {
+        for tensor in net.tensors().into_iter().filter(|_| plan.trains()) {
             let Some(parameter) = parameters[tensor.row].get(tensor.place) else { continue };
             if let Sink::Kept(gradient) = &parameter.gradient {
                 optimizer::update(&mut rec, parameter.update(update.of(&tensor), &results), gradient);
             }
         }
         let mut find = recorder();
-        if flags > 0 {
+        if flags > 0 && plan.trains() {
             find.copy(&Tensor::zeros(&device, "no flags", RESULTS * flags), &results.slice(RESULTS..results.len));
             for parameter in parameters.iter().flatten() {
                 optimizer::find_overflow(&mut find, parameter.gradient.kept(), &results);
@@ -346,13 +348,13 @@ impl Column {
         }
         let find_overflow = find.finish();
         let last = column.rows.last().and_then(Option::as_ref);
-        let probabilities = last.map(|row| recording.at(row.y));
+        let output = last.map(|row| recording.at(row.y));
         let update = rec.finish();
         Self {
             index,
             device,
             parameters,
-            probabilities,
+            output,
             results,
             step,
             arrange,
@@ -467,12 +469,12 @@ impl Column {
 /// Values of [`Column::results`], flags apart.
 pub const RESULTS: usize = 4;
 
-/// Every row's parameters, zero, and where their gradients go.
+/// Every row's parameters, zero, and where their gradients go; without an update there are none, nor velocities.
 fn parameters(
     net: &Net,
     column: &ColumnPlan,
     device: &Device,
-    update: Update,
+    update: Option<Update>,
     results: &Tensor,
 ) -> Vec<Vec<Parameter>> {
     let mut all: Vec<_> = net.rows.iter().map(|_| Vec::new()).collect();
@@ -482,7 +484,13 @@ fn parameters(
         }
         let len = tensor.len() / net.columns_of(tensor.row);
         let zeros = |what: &str| Tensor::zeros(device, &format!("{} {what}", tensor.name), len);
-        let (weight, momentum) = (zeros("weight"), zeros("momentum"));
+        let weight = zeros("weight");
+        let Some(update) = update else {
+            let none = weight.slice(0..0);
+            all[tensor.row].push(Parameter { weight, gradient: Sink::Kept(none.clone()), momentum: none });
+            continue;
+        };
+        let momentum = zeros("momentum");
         let gradient = if column.takes(net, tensor.row, tensor.place) {
             let (weight, momentum) = (weight.clone(), momentum.clone());
             Sink::Taken(optimizer::Update { weight, momentum, results: results.clone(), sgd: update.of(&tensor) })

@@ -101,7 +101,7 @@ impl Sink {
 }
 
 /// Ranges of `len` values that one binding can span: `half`'s fc6 passes it.
-fn spans(rec: &Recorder, len: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+pub(crate) fn spans(rec: &Recorder, len: usize) -> impl Iterator<Item = Range<usize>> + use<> {
     let most = rec.device.profile.max_binding as usize / 4;
     (0..len).step_by(most).map(move |start| start..len.min(start + most))
 }

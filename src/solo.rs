@@ -11,6 +11,7 @@ use crate::plan;
 use crate::products::{self, Product, Scratch, Window};
 use crate::random;
 use crate::shape::Shape;
+use crate::similar::{self, codes::kernels};
 use std::sync::Arc;
 
 /// The row a layer by itself believes to be, which its dropout mask depends on.
@@ -200,8 +201,8 @@ impl Solo {
         rec.finish()
     }
 
-    /// What runs beside the layers: the arrangement of the batch, the exchange's addition, the update and the search for
-    /// overflow.
+    /// What runs beside the layers: the arrangement of the batch, the exchange's addition, the update, the search for
+    /// overflow and what `similar` runs.
     pub fn beside(&self) -> Program {
         let mut rec = Recorder::new(&self.device, &self.step);
         layers::arrange(&mut rec, self.case.x.len(), self.batch, &self.x, &self.dx);
@@ -217,7 +218,21 @@ impl Solo {
             optimizer::update(&mut rec, parameter.update(SGD, &self.totals), gradient);
             optimizer::find_overflow(&mut rec, gradient, &flags);
         }
+        self.of_features(&mut rec);
         rec.finish()
+    }
+
+    /// What `similar` runs, on as little as its kernels take.
+    fn of_features(&self, rec: &mut Recorder) {
+        let zeros = |len| Tensor::zeros(&self.device, "operand", len);
+        let [rows, queries] = similar::TILE;
+        similar::distances(rec, 1, &zeros(4 * queries), &zeros(4 * rows), &zeros(queries * rows));
+        let [x, y, dy, squares] = [(); 4].map(|()| zeros(4));
+        kernels::binarize(rec, &x, &y);
+        kernels::residual(rec, 4, &x, &y, &dy);
+        kernels::binarize_backward(rec, &x, &dy);
+        let parameter = Parameter { weight: x, gradient: Sink::Kept(dy), momentum: y };
+        kernels::adam(rec, [0.9, 0.999], &parameter, &squares);
     }
 
     /// A tensor of activations without the padding: `[C, H, W, images]`.

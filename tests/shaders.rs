@@ -89,7 +89,7 @@ fn every_shader_translates() {
 
 #[test]
 fn the_step_has_one_layout() {
-    let text = assemble("conv/sum_slices", &[("ITEMS", 1usize.into())]);
+    let text = assemble("image/arrange", &[("ITEMS", 1usize.into())]);
     let shared = SHADERS.iter().find(|(name, _)| *name == "shared/step").unwrap().1;
     assert!(text.contains(shared), "imports are appended as they are");
     let module = naga::front::wgsl::parse_str(shared).unwrap();
