@@ -52,7 +52,7 @@ pub enum Command {
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
     Prepare(PrepareArgs),
-    /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
+    /// Write the built-in data set: ten classes of drawings that need shape, texture and colour; twenty hard ones.
     Synth(SynthArgs),
     /// List the adapters of this machine.
     Adapters,
@@ -117,6 +117,15 @@ pub struct TrainArgs {
     /// Begin with these weights: a file, a checkpoint folder or a run folder.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub weights: Option<PathBuf>,
+    /// Leave out the last layer of these weights for a new one with a unit for each class of the data.
+    #[arg(long, requires = "weights")]
+    pub new_head: bool,
+    /// Rows that do not learn, by name or range, as in conv1..conv5; what nothing needs is not computed.
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    pub freeze: Vec<String>,
+    /// Factors of the learning rate of rows, as in fc8=10.
+    #[arg(long, value_name = "ROWS=FACTOR", value_delimiter = ',')]
+    pub lr_scale: Vec<String>,
     /// Go on with this run, from its last complete checkpoint.
     #[arg(long, value_name = "RUN")]
     pub resume: Option<PathBuf>,
@@ -129,6 +138,12 @@ pub struct TrainArgs {
     /// Steps between evaluations [default: a pass].
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     pub eval_every: Option<u64>,
+    /// Images of the training set that each evaluation counts as well, in use: centre crops, without dropout [default: 0].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).map(|n| n as usize))]
+    pub train_error: Option<usize>,
+    /// End the run once the error on these training images is at most so much, as in 0.25.
+    #[arg(long, value_name = "ERROR", value_parser = below_one, allow_negative_numbers = true, requires = "train_error")]
+    pub until_train_error: Option<f64>,
     /// Learning rate over the run: constant, plateau, plateau:EVALUATIONS, steps:PASS,PASS,… or dexp:FACTOR,LEVELS
     /// [default: plateau; the network's own].
     #[arg(long)]
@@ -268,9 +283,12 @@ pub struct FiltersArgs {
 pub struct SynthArgs {
     /// Folder to write.
     pub dir: PathBuf,
-    /// Classes, 2 to 10.
-    #[arg(long, default_value_t = 10)]
-    pub classes: usize,
+    /// Classes, 2 to 10, or to 20 with --hard [default: all].
+    #[arg(long)]
+    pub classes: Option<usize>,
+    /// A harder set: twenty classes, smaller and fainter figures, more clutter and grain.
+    #[arg(long)]
+    pub hard: bool,
     /// Training images a class.
     #[arg(long, default_value_t = 300)]
     pub train: usize,

@@ -274,7 +274,8 @@ impl Column {
             .collect();
         let record = |rows: &Range<usize>, backward: bool, layer: &dyn Fn(&mut Recorder, &Io, &RowPlan)| {
             let mut rec = recorder();
-            let own = rows.clone().filter(|&row| row == 0 || !recording.takes_in(row - 1));
+            let first = if backward { net.first_learning() } else { 0 };
+            let own = rows.clone().filter(|&row| row >= first && (row == 0 || !recording.takes_in(row - 1)));
             let mut held: Vec<_> = recording.held(own).collect();
             if backward {
                 held.reverse();
@@ -291,7 +292,11 @@ impl Column {
         });
         let backward = backward.collect();
         let weights = segments.iter().map(|rows| {
-            record(rows, true, &|rec, io, place| layers::backward_weights(rec, io, &recording.at(place.dy)))
+            record(rows, true, &|rec, io, place| {
+                if net.learns(io.row) {
+                    layers::backward_weights(rec, io, &recording.at(place.dy));
+                }
+            })
         });
         let weights = weights.collect();
         let cuts = column.cuts.iter().map(|cut| {
@@ -315,8 +320,11 @@ impl Column {
 
         let mut rec = recorder();
         for tensor in net.tensors() {
-            let Some(parameter) = parameters[tensor.row].get(tensor.place) else { continue };
+            let Some(parameter) = parameters[tensor.row].get(tensor.place).filter(|_| net.learns(tensor.row)) else {
+                continue;
+            };
             let (rate, decay) = recipe::factors(update.figures, &tensor);
+            let rate = rate * net.rows[tensor.row].rate;
             let sgd = Sgd { momentum: update.momentum, rate, decay: update.decay * decay };
             layers::update(&mut rec, sgd, parameter, &results);
         }

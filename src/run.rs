@@ -4,7 +4,7 @@ mod card;
 mod config;
 
 pub use card::card;
-pub use config::{Adapters, Config, Data, steps_of};
+pub use config::{Adapters, Config, Data, VERSION, steps_of};
 
 use crate::checkpoint;
 use crate::data::Stats;
@@ -15,7 +15,8 @@ use crate::weights::Weights;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CONFIG: &str = "config.toml";
+/// Name of the file with a run's configuration.
+pub const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const CARD: &str = "README.md";
 const STATS: &str = "stats.safetensors";
@@ -167,8 +168,12 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
         workers: 1,
         checkpoint_every: 10,
         eval_every: 10,
+        train_error: 0,
+        until_train_error: None,
         keep: 3,
         weights: None,
+        new_head: false,
+        rates: BTreeMap::new(),
         class_names: None,
         classes: (0..1000).map(|i| i.to_string()).collect(),
         decoding: Decoding::own(),

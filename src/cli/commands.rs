@@ -239,7 +239,8 @@ fn draw_filters(args: &FiltersArgs) -> Result<()> {
 
 fn generate(args: &SynthArgs) -> Result<()> {
     let progress = Mutex::new(Progress::stderr());
-    let settings = Synth { classes: args.classes, train: args.train, val: args.val, seed: args.seed };
+    let classes = args.classes.unwrap_or(synth::most_classes(args.hard));
+    let settings = Synth { classes, train: args.train, val: args.val, seed: args.seed, hard: args.hard };
     synth::generate(&args.dir, &settings, |done, all| {
         progress.lock().expect("no holder panics").count("drawing", done, all);
     })?;

@@ -78,6 +78,8 @@ pub(crate) enum Purpose {
     Part = 5,
     /// Images held out of a class.
     HoldOut = 6,
+    /// A sample of a set.
+    Sample = 7,
 }
 
 /// Random numbers for image `number` in pass `pass`: a function of the arguments alone.

@@ -279,7 +279,7 @@ impl DataSet {
 
     /// The part of a training set that `fraction` leaves to train on or holds out: of each class as many images, drawn by
     /// `seed`, as its share rounded, but never all.
-    fn held_out(mut self, split: Split, fraction: f64, seed: u64) -> Self {
+    fn held_out(self, split: Split, fraction: f64, seed: u64) -> Self {
         let mut held_out = vec![false; self.len()];
         let mut of_class = vec![Vec::new(); self.classes.len()];
         (0..self.len()).for_each(|number| of_class[self.labels[number] as usize].push(number));
@@ -290,10 +290,31 @@ impl DataSet {
         }
         let keep = |number: &usize| held_out[*number] == (split != Split::Train);
         let kept: Vec<usize> = (0..self.len()).filter(keep).collect();
-        self.places = kept.iter().map(|&n| self.places[n]).collect();
-        self.labels = kept.iter().map(|&n| self.labels[n]).collect();
-        self.split = split;
-        self
+        Self { split, ..self.chosen(&kept) }
+    }
+
+    /// So many of the images, or all where there are fewer, drawn by `seed`; in their order. What is decoded already is
+    /// not decoded again.
+    pub fn sample(&self, images: usize, seed: u64) -> Self {
+        let mut random = random(Purpose::Sample, seed, 0, 0);
+        let mut numbers = rand::seq::index::sample(&mut random, self.len(), images.min(self.len())).into_vec();
+        numbers.sort_unstable();
+        self.chosen(&numbers)
+    }
+
+    /// The images with these numbers, in this order.
+    fn chosen(&self, numbers: &[usize]) -> Self {
+        let mut set = self.clone();
+        set.places = numbers.iter().map(|&n| self.places[n]).collect();
+        set.labels = numbers.iter().map(|&n| self.labels[n]).collect();
+        set.cache = OnceLock::new();
+        if let Some(Cache { key, squares }) = self.cache.get()
+            && !squares.is_empty()
+        {
+            let squares = numbers.iter().map(|&n| squares[n].clone()).collect();
+            set.cache = OnceLock::from(Cache { key: *key, squares });
+        }
+        set
     }
 
     /// The same images, read and decoded each time.
@@ -483,8 +504,8 @@ fn shortened(names: &[String]) -> String {
     if names.len() > 10 { format!("{shown}, …") } else { shown }
 }
 
-/// FNV-1a, 64 bits: written to a run's folder, so it must not change with the standard library.
-pub(in crate::data) struct Fnv(pub u64);
+/// FNV-1a, 64 bits: written to a run's folder and in its name, so it must not change with the standard library.
+pub(crate) struct Fnv(pub u64);
 
 impl Default for Fnv {
     fn default() -> Self {

@@ -1,11 +1,12 @@
 //! The card of a run: its results, how to reproduce it, and how it differs from the paper.
 
 use super::Config;
-use crate::data::{Augment, Mean, Order};
+use crate::data::{Augment, Mean, Order, Split};
 use crate::metrics::EvaluationLine;
 use crate::products::Precision;
 use crate::recipe::{Figures, PAPER};
 use crate::schedule::Schedule;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -59,13 +60,22 @@ fn write_card(
 }
 
 fn results(out: &mut String, config: &Config, evaluations: &[EvaluationLine]) -> std::fmt::Result {
-    let lowest = evaluations.iter().min_by(|a, b| a.top1_error.total_cmp(&b.top1_error));
-    let (Some(last), Some(lowest)) = (evaluations.last(), lowest) else {
+    let on = |split| evaluations.iter().filter(move |line| line.split == split);
+    let lowest = on(Split::Val).min_by(|a, b| a.top1_error.total_cmp(&b.top1_error));
+    let mut lines: Vec<_> = on(Split::Val).next_back().map(|last| ("last", last)).into_iter().collect();
+    lines.extend(lowest.map(|lowest| ("lowest top-1 error", lowest)));
+    let trained = on(Split::Train).next_back();
+    lines.extend(trained.map(|last| ("last, on training images", last)));
+    if lines.is_empty() {
         return writeln!(out, "Not evaluated yet.\n");
-    };
-    writeln!(out, "On the {} validation images, centre crop:\n", config.data.val_images)?;
+    }
+    write!(out, "On the {} validation images, centre crop", config.data.val_images)?;
+    if trained.is_some() {
+        write!(out, ", and on {} training images in use", config.train_error.min(config.data.train_images))?;
+    }
+    writeln!(out, ":\n")?;
     writeln!(out, "| | step | pass | top-1 error | top-5 error | log-probability |\n|---|---|---|---|---|---|")?;
-    for (label, e) in [("last", last), ("lowest top-1 error", lowest)] {
+    for (label, e) in lines {
         writeln!(
             out,
             "| {label} | {} | {} | {:.2} % | {:.2} % | {:.4} |",
@@ -106,14 +116,21 @@ fn command(config: &Config) -> String {
         ("eval-every", value(&config.eval_every)),
         ("checkpoint-every", value(&config.checkpoint_every)),
     ];
+    options.extend((config.train_error > 0).then(|| ("train-error", value(&config.train_error))));
+    options.extend(config.until_train_error.map(|error| ("until-train-error", value(&error))));
     let said = &config.data.options;
     options.extend(config.data.val.as_deref().map(|path| ("val", quoted(path))));
     options.extend(said.val_fraction.map(|fraction| ("val-fraction", value(&fraction))));
     options.extend(said.label_key.as_deref().map(|key| ("label-key", quoted(Path::new(key)))));
     options.extend(said.classes.as_deref().map(|path| ("classes", quoted(path))));
     options.extend(config.weights.as_deref().map(|path| ("weights", quoted(path))));
+    let scales: Vec<_> = config.rates.iter().map(|(row, factor)| format!("{row}={factor}")).collect();
+    options.extend((!scales.is_empty()).then(|| ("lr-scale", scales.join(","))));
     options.extend(config.adapters.option.as_ref().map(|adapters| ("adapters", format!("'{adapters}'"))));
     let mut options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();
+    if config.new_head {
+        options.push("--new-head".to_owned());
+    }
     if config.exact {
         options.push("--exact".to_owned());
     }
@@ -148,7 +165,8 @@ fn net_difference(net: &str) -> Option<&'static str> {
 fn recipe_differences(config: &Config) -> Vec<String> {
     let mut list = Vec::new();
     if let Some(weights) = &config.weights {
-        list.push(format!("Initialisation: began with the weights of `{}`.", weights.display()));
+        let head = if config.new_head { " but their last layer" } else { "" };
+        list.push(format!("Initialisation: began with the weights of `{}`{head}.", weights.display()));
     } else if config.net == "tiny" {
         list.push(
             "Initialisation: weights scaled by fan-in but in conv1 and fc8, and biases 0, where the paper has standard \
@@ -170,6 +188,14 @@ fn recipe_differences(config: &Config) -> Vec<String> {
     list
 }
 
+/// What `--freeze` and `--lr-scale` said.
+fn rate_difference(rates: &BTreeMap<String, f64>) -> Option<String> {
+    let of =
+        |(row, rate): (&String, &f64)| if *rate == 0.0 { format!("{row} frozen") } else { format!("{row} ×{rate}") };
+    let said: Vec<_> = rates.iter().map(of).collect();
+    (!said.is_empty()).then(|| format!("Rates of layers: {}, where the paper has one for all.", said.join(", ")))
+}
+
 fn number_differences(config: &Config) -> Vec<String> {
     let numbers = [
         ("Batch", config.batch as f64, PAPER.batch as f64),
@@ -186,6 +212,7 @@ fn number_differences(config: &Config) -> Vec<String> {
     let differs = numbers.into_iter().filter(|(_, own, paper)| own != paper);
     let mut list: Vec<_> = differs.map(|(what, own, paper)| format!("{what}: {own}, the paper's {paper}.")).collect();
     list.extend(mixed);
+    list.extend(rate_difference(&config.rates));
     match config.epochs {
         Some(epochs) if epochs == PAPER.epochs => {}
         Some(epochs) => list.push(format!("Length: {epochs} passes, the paper's roughly {}.", PAPER.epochs)),

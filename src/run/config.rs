@@ -7,7 +7,7 @@ use crate::gpu::Device;
 use crate::machine;
 use crate::net::{Net, Table};
 use crate::products::Precision;
-use crate::recipe::Figures;
+use crate::recipe::{self, Figures};
 use crate::schedule::Schedule;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,10 +73,22 @@ pub struct Config {
     pub checkpoint_every: u64,
     /// Steps between evaluations.
     pub eval_every: u64,
+    /// Training images of each evaluation, in use; 0: none.
+    #[serde(default)]
+    pub train_error: usize,
+    /// Error on these images at which the run ends before its last step, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_train_error: Option<f64>,
     /// Newest checkpoints kept.
     pub keep: usize,
     /// Weights the run began with, where it did not begin at random.
     pub weights: Option<PathBuf>,
+    /// Whether their last layer was left out for one of the data's classes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_head: bool,
+    /// Factors of the learning rate by row, where they are not 1; 0 for a frozen row.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
     /// Class names in the order of the network's last units.
     pub classes: Vec<String>,
     /// Their readable names, where the data has them.
@@ -126,7 +138,62 @@ pub struct Adapters {
     pub devices: Vec<String>,
 }
 
+/// Version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 impl Config {
+    /// The network's own recipe on these images: what `train` does where nothing else is said. No machine is named yet.
+    ///
+    /// # Errors
+    /// Only a recipe that this program itself states wrongly.
+    pub fn new(table: &Table, data: Data, train: &DataSet) -> Result<Self> {
+        let own = recipe::defaults(table);
+        let pass = data::steps_per_pass(train.len(), own.batch);
+        Ok(Self {
+            version: VERSION.to_owned(),
+            net: table.name.to_owned(),
+            recipe: Figures::Source,
+            seed: 0,
+            batch: own.batch,
+            accumulate: 1,
+            precision: Precision::default(),
+            epochs: Some(own.epochs),
+            steps: steps_of(own.epochs, train.len(), own.batch, Order::Shuffled),
+            lr: own.lr,
+            momentum: own.momentum,
+            decay: own.decay,
+            dropout: own.dropout,
+            schedule: own.schedule.parse().map_err(Error::Usage)?,
+            augment: Augment::Full,
+            colour: 0.1,
+            colour_until: None,
+            colour_divide: false,
+            crop_chunk: 1,
+            mean: Mean::Image,
+            mean_crop: MeanCrop::Own,
+            stats: Basis::default(),
+            order: Order::Shuffled,
+            shuffle: Shuffle::Full,
+            exif: Exif::Apply,
+            workers: std::thread::available_parallelism().map_or(1, Into::into),
+            checkpoint_every: pass,
+            eval_every: pass,
+            train_error: 0,
+            until_train_error: None,
+            keep: 3,
+            weights: None,
+            new_head: false,
+            rates: BTreeMap::new(),
+            classes: train.classes.clone(),
+            class_names: train.class_names.clone(),
+            decoding: Decoding::own(),
+            data,
+            exact: false,
+            adapters: Adapters { option: None, devices: Vec::new() },
+            kernels: BTreeMap::new(),
+        })
+    }
+
     /// The network's table.
     pub fn table(&self) -> Result<&'static Table> {
         alexnet::table(&self.net).ok_or_else(|| Error::Usage(format!("config.toml: there is no net `{}`", self.net)))
@@ -134,7 +201,7 @@ impl Config {
 
     /// The network.
     pub fn network(&self) -> Result<Net> {
-        Net::resolve(self.table()?, self.classes.len(), self.dropout as f32)
+        Ok(Net::resolve(self.table()?, self.classes.len(), self.dropout as f32)?.with_rates(&self.rates))
     }
 
     /// What the machine must know.
@@ -171,9 +238,9 @@ impl Config {
         }
     }
 
-    /// Whether an evaluation follows step `step`; none does where there is no validation image.
+    /// Whether an evaluation follows step `step`; none does where there is no image for it.
     pub fn evaluates(&self, step: u64) -> bool {
-        self.data.val_images > 0 && due(step, self.eval_every, self.steps)
+        (self.data.val_images > 0 || self.train_error > 0) && due(step, self.eval_every, self.steps)
     }
 
     /// Whether a checkpoint follows step `step`.
