@@ -222,7 +222,8 @@ fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
 fn configure(args: &TrainArgs, table: &'static Table, images: &Images) -> Result<Config> {
     let options = args.source.options(args.seed.unwrap_or(0));
     let data = Data::new(&args.data, args.val.as_deref(), &options, &images.train, &images.val);
-    let own = Config::new(table, data, &images.train)?;
+    let (classes, class_names) = (images.train.classes.clone(), images.train.class_names.clone());
+    let own = Config::new(table, data, classes, class_names)?;
     let batch = args.batch.unwrap_or(own.batch);
     let accumulate = args.accumulate.unwrap_or(1);
     if accumulate > batch {

@@ -146,9 +146,10 @@ impl Config {
     ///
     /// # Errors
     /// Only a recipe that this program itself states wrongly.
-    pub fn new(table: &Table, data: Data, train: &DataSet) -> Result<Self> {
+    pub fn new(table: &Table, data: Data, classes: Vec<String>, class_names: Option<Vec<String>>) -> Result<Self> {
         let own = recipe::defaults(table);
-        let pass = data::steps_per_pass(train.len(), own.batch);
+        let images = data.train_images;
+        let pass = data::steps_per_pass(images, own.batch);
         Ok(Self {
             version: VERSION.to_owned(),
             net: table.name.to_owned(),
@@ -158,7 +159,7 @@ impl Config {
             accumulate: 1,
             precision: Precision::default(),
             epochs: Some(own.epochs),
-            steps: steps_of(own.epochs, train.len(), own.batch, Order::Shuffled),
+            steps: steps_of(own.epochs, images, own.batch, Order::Shuffled),
             lr: own.lr,
             momentum: own.momentum,
             decay: own.decay,
@@ -184,8 +185,8 @@ impl Config {
             weights: None,
             new_head: false,
             rates: BTreeMap::new(),
-            classes: train.classes.clone(),
-            class_names: train.class_names.clone(),
+            classes,
+            class_names,
             decoding: Decoding::own(),
             data,
             exact: false,
