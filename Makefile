@@ -8,7 +8,7 @@ help:
 	@echo 'make train   prepare this machine, build, and train the small two-column network (10 minutes at most)'
 	@echo 'make test    prepare this machine, and run every test on every adapter'
 	@echo 'make bench   measure the kernels, the training step and the loader'
-	@echo 'make peers   the loader, what it writes and the training step beside PyTorch, burn, Pillow and webdataset, in environments of their own; gigabytes and minutes'
+	@echo 'make peers   measure training and the loader beside PyTorch, burn and others: takes gigabytes, and minutes'
 	@echo 'make doc     build the documentation: the map of the code'
 	@echo 'make ci      everything that must pass before a change goes in'
 	@echo 'make clean   remove the build and the built-in data set; runs stay'
@@ -28,8 +28,8 @@ bench:
 	$(ALEXNET) bench loader
 
 peers:
-	@.ci/peers
-	@benches/peers/run
+	@benches/peers/run loader
+	@benches/peers/run step
 
 doc:
 	cargo doc --release --no-deps --locked

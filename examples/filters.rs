@@ -19,7 +19,7 @@ fn main() -> anyhow::Result<()> {
     let weights = Weights::read(&path)?;
     println!("{}", weights.path.display());
     let table = weights.table(None).context("`alexnet filters` takes --net")?;
-    let net = weights.resolve(table)?;
+    let net = weights.resolve(&table)?;
     weights.check(&net)?;
 
     // Row 0 is the convolution that reads the image; its first half of the maps is the first column.

@@ -23,9 +23,9 @@ fn main() -> anyhow::Result<()> {
     // The file says which network, its classes, the mean image and the dropout it was trained with.
     let mut weights = Weights::read(Path::new(&weights))?;
     let table = weights.table(None).context("`alexnet predict` takes --net")?;
-    let net = weights.resolve(table)?;
+    let net = weights.resolve(&table)?;
     let classes = weights.numbered_classes(&net);
-    let stats = weights.needed_stats(table)?;
+    let stats = weights.needed_stats(&table)?;
 
     // Files → views: the shorter side to the image size, the centre square, the crops minus the mean.
     let square = data::load(Path::new(&image), table.image, Exif::Apply)?;

@@ -1,9 +1,11 @@
 //! The tables: Krizhevsky, Sutskever, Hinton 2012, Figure 2. A row describes both columns.
 
-use crate::layer::{Conv, Dropout, Full, Layer, Lrn, MaxPool, Over};
+use crate::layer::{Conv, Dropout, Full, Layer, Lrn, Over, Pool};
 use crate::net::On::{Each, First};
 use crate::net::Reads::{Both, Image, Own};
 use crate::net::{On, Reads, Row, Table};
+use crate::variation::Variation;
+use std::borrow::Cow;
 
 /// Every network, in the order `--help` lists them.
 pub const TABLES: [&Table; 4] = [&ALEXNET, &ALEXNET_2012, &HALF, &TINY];
@@ -33,7 +35,7 @@ const LRN_2012: Layer = Layer::Lrn(Lrn { over: Over::Channels, n: 5, k: 2.0, alp
 /// The source's additional norm within each map, over 5×5 places: scale 0.001 / 25, constant 1.
 const SPATIAL_2012: Layer = Layer::Lrn(Lrn { over: Over::Space, n: 5, k: 1.0, alpha: 1e-3 / 25.0, beta: 0.75 });
 /// §3.4: overlapping pooling, z = 3, s = 2.
-const POOL: Layer = Layer::MaxPool(MaxPool { window: 3, stride: 2 });
+const POOL: Layer = Layer::MaxPool(Pool { window: 3, stride: 2 });
 /// §4.2. The probability is the recipe's.
 const DROP: Layer = Layer::Dropout(Dropout { p: 0.5 });
 /// As many units as the data has classes.
@@ -42,9 +44,10 @@ const LOSS: Layer = Layer::SoftmaxLoss;
 
 /// The paper as written (§3.5, Figure 2): 60,965,224 parameters at 1,000 classes.
 #[rustfmt::skip]
-pub const ALEXNET: Table = Table {
+pub static ALEXNET: Table = Table {
     name: "alexnet", image: 256, crop: 224, columns: 2,
-    rows: &[
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
         //   name     on     reads  layer (per column)
         row("conv1", Each,  Image, conv(48, 11, 4, 0)),
         row("relu1", Each,  Own,   RELU),
@@ -69,15 +72,16 @@ pub const ALEXNET: Table = Table {
         row("drop7", Each,  Own,   DROP),
         row("fc8",   First, Both,  CLASSES),
         row("loss",  First, Own,   LOSS),
-    ],
+    ]),
 };
 
 /// What the paper's source ran (`layers-145.cfg`): conv1 is linear with its ReLU after pool1, α / n, and one more
 /// normalisation, within each map, after norm2.
 #[rustfmt::skip]
-pub const ALEXNET_2012: Table = Table {
+pub static ALEXNET_2012: Table = Table {
     name: "alexnet-2012", image: 256, crop: 224, columns: 2,
-    rows: &[
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
         row("conv1",  Each,  Image, conv(48, 11, 4, 0)),
         row("norm1",  Each,  Own,   LRN_2012),
         row("pool1",  Each,  Own,   POOL),
@@ -102,15 +106,16 @@ pub const ALEXNET_2012: Table = Table {
         row("drop7",  Each,  Own,   DROP),
         row("fc8",    First, Both,  CLASSES),
         row("loss",   First, Own,   LOSS),
-    ],
+    ]),
 };
 
 /// The one-GPU network of the paper's comparison (§3.2, footnote 2): one column, 59,798,312 parameters at 1,000
 /// classes. The last convolution and the fully connected layers are as wide as two columns'.
 #[rustfmt::skip]
-pub const HALF: Table = Table {
+pub static HALF: Table = Table {
     name: "half", image: 256, crop: 224, columns: 1,
-    rows: &[
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
         row("conv1", Each,  Image, conv(48, 11, 4, 0)),
         row("relu1", Each,  Own,   RELU),
         row("norm1", Each,  Own,   LRN),
@@ -134,15 +139,16 @@ pub const HALF: Table = Table {
         row("drop7", Each,  Own,   DROP),
         row("fc8",   Each,  Own,   CLASSES),
         row("loss",  Each,  Own,   LOSS),
-    ],
+    ]),
 };
 
 /// The paper's network made small: every layer, crossing, norm, pool and dropout in its place, 64×64 crops of 72×72
 /// images. As in the paper, conv1's last window overhangs the image (64 → 31).
 #[rustfmt::skip]
-pub const TINY: Table = Table {
+pub static TINY: Table = Table {
     name: "tiny", image: 72, crop: 64, columns: 2,
-    rows: &[
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
         row("conv1", Each,  Image, conv(16, 5, 2, 0)),
         row("relu1", Each,  Own,   RELU),
         row("norm1", Each,  Own,   LRN),
@@ -166,5 +172,5 @@ pub const TINY: Table = Table {
         row("drop7", Each,  Own,   DROP),
         row("fc8",   First, Both,  CLASSES),
         row("loss",  First, Own,   LOSS),
-    ],
+    ]),
 };

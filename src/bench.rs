@@ -154,7 +154,7 @@ pub fn step(
     trace: bool,
 ) -> Result<(StepReport, Vec<Span>)> {
     let start = Instant::now();
-    let recipe = recipe::defaults(net.table);
+    let recipe = recipe::defaults(&net.table);
     let settings = Settings {
         batch: images,
         accumulate,
@@ -227,7 +227,7 @@ fn report(
     let (net, plan) = (machine.net(), machine.plan());
     let middle = median(seconds.to_vec());
     StepReport {
-        net: net.table.name.to_owned(),
+        net: net.table.to_string(),
         pass: if host.is_some() { "training" } else { "forward" },
         batch: settings.batch,
         adapters: devices.iter().map(|d| d.describe()).collect(),

@@ -1,6 +1,6 @@
 //! The case list: one list of layers and shapes for the tests, `alexnet check` and the benchmarks.
 
-use crate::layer::{Conv, Dropout, Full, Layer, Lrn, MaxPool, Over};
+use crate::layer::{Conv, Dropout, Full, Layer, Lrn, Over, Pool};
 use crate::layers;
 use crate::net::{Net, Resolved};
 use crate::shape::Shape;
@@ -42,7 +42,7 @@ fn lrn(over: Over, n: usize, k: f32, alpha: f32, beta: f32) -> Layer {
 }
 
 fn pool(window: usize, stride: usize) -> Layer {
-    Layer::MaxPool(MaxPool { window, stride })
+    Layer::MaxPool(Pool { window, stride })
 }
 
 /// Small cases at odd sizes: every kind of layer, every border a kernel has.
@@ -68,14 +68,16 @@ pub fn odd() -> Vec<Case> {
         with_relu(case("conv 3×3",         conv(5, 3, 1, 1),    [20, 5, 6],  33)),
         with_relu(case("full",             full(17),            [6, 3, 3],   5)),
         case("relu",                       Layer::Relu,         [3, 5, 7],   5),
+        case("tanh",                       Layer::Tanh,         [3, 5, 7],   5),
         case("norm 5 maps",                lrn(Over::Channels, 5, 2.0, 1e-4, 0.75), [7, 3, 4], 5),
         case("norm 5 of 2 maps",           lrn(Over::Channels, 5, 2.0, 0.5, 0.75),  [2, 3, 3], 3),
         case("norm 3 maps, β 0.6",         lrn(Over::Channels, 3, 1.0, 0.2, 0.6),   [6, 2, 5], 33),
         case("norm 5×5",                   lrn(Over::Space, 5, 1.0, 0.04, 0.75),    [3, 7, 6], 5),
         case("max 3×3 /2",                 pool(3, 2),          [3, 13, 9],  5),
-        case("max 3×3 /2, a row left over", pool(3, 2),         [2, 8, 10],  33),
+        case("max 3×3 /2, overhanging",    pool(3, 2),          [2, 8, 10],  33),
+        case("max 2×2 /2, overhanging",    pool(2, 2),          [3, 5, 7],   5),
         case("max 2×2 /2",                 pool(2, 2),          [3, 6, 4],   3),
-        case("max 2×2 /3, gaps",           pool(2, 3),          [2, 8, 8],   4),
+        case("max 2×2 /3, gaps",           pool(2, 3),          [2, 8, 9],   4),
         case("dropout 0.5",                Layer::Dropout(Dropout { p: 0.5 }), [37, 1, 1], 33),
         case("dropout 0",                  Layer::Dropout(Dropout { p: 0.0 }), [8, 1, 1],  4),
         case("softmax 10",                 Layer::SoftmaxLoss,  [10, 1, 1],  7),

@@ -293,7 +293,7 @@ pub fn rounds(device: &Arc<Device>) -> Vec<Round> {
 fn window(device: &Device, case: &Case) -> Option<Window> {
     let batch = case.images.next_multiple_of(device.profile.family.images());
     let y = case.layer.output(case.x)?;
-    matches!(case.layer, Layer::Conv(_) | Layer::Full(_)).then(|| Window::of(&case.layer, case.x, y, batch))
+    case.layer.has_products().then(|| Window::of(&case.layer, case.x, y, batch))
 }
 
 /// Like [`run`], but where the driver refuses kernels of the case, that is the result.

@@ -173,8 +173,7 @@ fn write_folder(
     fs::create_dir(folder).map_err(Error::io(folder))?;
     let class_names = class_names.map(<[_]>::to_vec);
     Weights { class_names, ..Weights::new(net, classes, stats, weights) }.write(&folder.join(WEIGHTS))?;
-    let momenta =
-        Weights { net: Some(net.table.name.to_owned()), arrays: weights::named(net, momenta), ..Weights::default() };
+    let momenta = Weights { arrays: weights::named(net, momenta), ..Weights::of(&net.table) };
     momenta.write(&folder.join(MOMENTUM))?;
     let path = folder.join(STATE);
     let text = serde_json::to_string_pretty(state).map_err(|e| Error::io(&path)(e.into()))?;

@@ -3,12 +3,12 @@
 mod commands;
 mod data;
 mod loader;
+mod net;
 mod prepare;
 mod report;
 mod train;
 mod tune;
 
-use crate::alexnet::TABLES;
 use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
@@ -24,7 +24,10 @@ use std::str::FromStr;
 
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
+pub use net::{NetArgs, VariationArgs};
 pub use prepare::PrepareArgs;
+
+use net::tables;
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -81,9 +84,9 @@ pub struct TrainArgs {
     /// The source.
     #[command(flatten)]
     pub source: SourceArgs,
-    /// The network [default: alexnet].
-    #[arg(long, value_parser = tables())]
-    pub net: Option<&'static Table>,
+    /// The network.
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Folder of the run [default: runs/NET-N].
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub run: Option<PathBuf>,
@@ -209,8 +212,8 @@ pub struct UseArgs {
     #[arg(long)]
     pub json: bool,
     /// The network, for weights that do not name it.
-    #[arg(long, value_parser = tables())]
-    pub net: Option<&'static Table>,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Adapters by index or part of a name [default: the best].
     #[arg(long, value_name = "LIST")]
     pub adapters: Option<String>,
@@ -274,8 +277,8 @@ pub struct FiltersArgs {
     #[arg(value_name = "OUT.png", value_parser = png)]
     pub out: PathBuf,
     /// The network, for weights that do not name it.
-    #[arg(long, value_parser = tables())]
-    pub net: Option<&'static Table>,
+    #[command(flatten)]
+    pub net: NetArgs,
 }
 
 /// Options of `synth`.
@@ -304,8 +307,8 @@ pub struct SynthArgs {
 #[derive(Args, Debug)]
 pub struct DescribeArgs {
     /// The network.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
@@ -363,8 +366,8 @@ impl KernelArgs {
 #[derive(Args, Debug)]
 pub struct TuneArgs {
     /// The network.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
@@ -402,6 +405,9 @@ pub enum BenchCommand {
         /// Networks, separated by commas.
         #[arg(long, default_value = "alexnet", value_parser = tables(), value_delimiter = ',', value_name = "LIST")]
         net: Vec<&'static Table>,
+        /// What is varied in each.
+        #[command(flatten)]
+        variation: VariationArgs,
         /// Images a step, one number or several separated by commas [default: the network's own].
         #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
         batch: Vec<usize>,
@@ -434,8 +440,8 @@ pub enum BenchCommand {
     /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
     Exchange {
         /// The network.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
+        #[command(flatten)]
+        net: NetArgs,
         /// Images a step [default: the network's own].
         #[arg(long, value_parser = count())]
         batch: Option<usize>,
@@ -453,8 +459,8 @@ pub enum BenchCommand {
     /// line each.
     Kernels {
         /// The network.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
+        #[command(flatten)]
+        net: NetArgs,
         /// Images at once.
         #[arg(long, default_value = "32", value_parser = count())]
         batch: usize,
@@ -507,8 +513,8 @@ pub struct ShaderArgs {
     /// The row it runs for, as in conv3.
     pub row: Option<String>,
     /// The network the row is of.
-    #[arg(long, default_value = "alexnet", value_parser = tables())]
-    pub net: &'static Table,
+    #[command(flatten)]
+    pub net: NetArgs,
     /// Images a step [default: the network's own].
     #[arg(long, value_parser = count())]
     pub batch: Option<usize>,
@@ -565,11 +571,6 @@ pub fn chain(error: &anyhow::Error) -> String {
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let usage = error.chain().any(|e| matches!(e.downcast_ref(), Some(Error::Usage(_))));
     ExitCode::from(if usage { 2 } else { 1 })
-}
-
-fn tables() -> impl TypedValueParser<Value = &'static Table> {
-    let names = PossibleValuesParser::new(TABLES.map(|t| t.name));
-    names.map(|name| TABLES.into_iter().find(|t| t.name == name).unwrap_or(TABLES[0]))
 }
 
 fn count() -> impl TypedValueParser<Value = usize> {

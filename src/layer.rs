@@ -58,9 +58,9 @@ pub struct Lrn {
     pub beta: f32,
 }
 
-/// Max pooling; windows lie wholly inside the input.
+/// Pooling. The last window may overhang the input, and is clipped there.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MaxPool {
+pub struct Pool {
     /// Side z of the square window in pixels.
     pub window: usize,
     /// Pixels s from one window to the next; below `window`, windows overlap (§3.4).
@@ -83,10 +83,12 @@ pub enum Layer {
     Full(Full),
     /// y = max(x, 0) (§3.1).
     Relu,
+    /// y = tanh(x), which §3.1 compares with.
+    Tanh,
     /// Local response normalisation.
     Lrn(Lrn),
-    /// Max pooling.
-    MaxPool(MaxPool),
+    /// Max pooling (§3.4).
+    MaxPool(Pool),
     /// Dropout.
     Dropout(Dropout),
     /// Softmax and the multinomial log-loss: y is the probability of each class.
@@ -111,11 +113,12 @@ impl Layer {
                 Some(Shape::new(out, side(x.h)?, side(x.w)?))
             }
             Layer::Full(Full { units }) => Some(Shape::new(units, 1, 1)),
-            Layer::MaxPool(MaxPool { window, stride }) => {
-                let side = |n: usize| Some(n.checked_sub(window)? / stride + 1);
+            Layer::MaxPool(Pool { window, stride }) => {
+                // Every window begins inside.
+                let side = |n: usize| Some(n.checked_sub(window)?.div_ceil(stride).min((n - 1) / stride) + 1);
                 Some(Shape::new(x.c, side(x.h)?, side(x.w)?))
             }
-            Layer::Relu | Layer::Lrn(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => Some(x),
+            Layer::Relu | Layer::Tanh | Layer::Lrn(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => Some(x),
         }
     }
 
@@ -129,9 +132,14 @@ impl Layer {
         vec![Param { name: "weight", dims: weight }, Param { name: "bias", dims: vec![out] }]
     }
 
+    /// Whether it is computed by [`crate::products`].
+    pub fn has_products(&self) -> bool {
+        matches!(self, Layer::Conv(_) | Layer::Full(_))
+    }
+
     /// Whether y overwrites x.
     pub fn in_place(&self) -> bool {
-        matches!(self, Layer::Relu | Layer::Dropout(_))
+        matches!(self, Layer::Relu | Layer::Tanh | Layer::Dropout(_))
     }
 
     /// Multiply-adds of one column for one image.

@@ -6,6 +6,7 @@ mod loss;
 mod lrn;
 mod pool;
 mod relu;
+mod tanh;
 
 use crate::column::{Parameter, RESULTS};
 use crate::gpu::{Const, Recorder, Tensor};
@@ -68,7 +69,7 @@ impl Io<'_> {
 
 /// Whether the product of `layer` takes in the layer above it, which then records nothing of its own.
 pub fn takes_in(layer: &Layer, above: Option<&Layer>) -> bool {
-    matches!(layer, Layer::Conv(_) | Layer::Full(_)) && matches!(above, Some(Layer::Relu))
+    layer.has_products() && matches!(above, Some(Layer::Relu))
 }
 
 /// Records y from x.
@@ -76,6 +77,7 @@ pub fn forward(rec: &mut Recorder, io: &Io) {
     match io.layer {
         Layer::Conv(_) | Layer::Full(_) => conv::forward(rec, io),
         Layer::Relu => relu::forward(rec, io),
+        Layer::Tanh => tanh::forward(rec, io),
         Layer::Lrn(lrn) => lrn::forward(rec, io, lrn),
         Layer::MaxPool(pool) => pool::forward(rec, io, pool),
         Layer::Dropout(dropout) => dropout::apply(rec, io, dropout, &io.y),
@@ -92,7 +94,7 @@ pub fn saved(layer: &Layer, len: usize) -> Option<usize> {
 pub fn touched_backward(layer: &Layer, row: &RowPlan) -> Vec<Place> {
     let &RowPlan { x, y, saved, dy, dx } = row;
     let mut touched = match layer {
-        Layer::Conv(_) | Layer::Full(_) | Layer::Relu => vec![y, dy],
+        Layer::Conv(_) | Layer::Full(_) | Layer::Relu | Layer::Tanh => vec![y, dy],
         Layer::Lrn(_) => vec![x, dy],
         Layer::MaxPool(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => vec![dy],
     };
@@ -105,6 +107,7 @@ pub fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tenso
     match (io.layer, dx) {
         (Layer::Conv(_) | Layer::Full(_), dx) => conv::backward_data(rec, io, dy, dx),
         (Layer::Relu, _) => relu::backward(rec, io, dy),
+        (Layer::Tanh, _) => tanh::backward(rec, io, dy),
         (Layer::Lrn(lrn), _) => lrn::backward(rec, io, lrn, dy),
         (Layer::MaxPool(pool), Some(dx)) => pool::backward(rec, io, pool, dy, dx),
         (Layer::Dropout(dropout), _) => dropout::apply(rec, io, dropout, dy),
@@ -117,7 +120,7 @@ pub fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tenso
 
 /// Records the gradients of the weights from dy, as [`backward_data`] left it.
 pub fn backward_weights(rec: &mut Recorder, io: &Io, dy: &Tensor) {
-    if matches!(io.layer, Layer::Conv(_) | Layer::Full(_)) {
+    if io.layer.has_products() {
         conv::backward_weight(rec, io, dy);
     }
 }

@@ -5,7 +5,7 @@
 //! **What is trained**
 //! - [`layer`]: the kinds of layer, their shape rules and parameters
 //! - [`net`]: a network as a table of rows, and its resolution into shapes
-//! - [`alexnet`]: ★ the tables, beside the paper's Figure 2
+//! - [`alexnet`]: ★ the tables, beside the paper's Figure 2; [`variation`]: parts left out or changed
 //! - [`recipe`]: rates, decay and initial values, with the paper's sections
 //! - [`shape`], [`random`], [`error`]: `[C, H, W, N]`, counter-based draws, what a user can cause
 //!
@@ -73,6 +73,7 @@ pub mod synth;
 pub mod trace;
 pub mod train;
 pub mod tune;
+pub mod variation;
 pub mod weights;
 
 pub use error::{Error, Result};

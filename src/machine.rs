@@ -172,7 +172,7 @@ impl Machine {
                     "--batch {}: {} needs {} MiB on {}, which is out of memory ({why}); use a smaller --batch, or \
                      --accumulate",
                     settings.batch,
-                    net.table.name,
+                    net.table,
                     plan.bytes(index) >> 20,
                     device.describe()
                 )),

@@ -6,7 +6,10 @@
 use crate::error::{Error, Result};
 use crate::layer::{Layer, Param};
 use crate::shape::Shape;
+use crate::variation::Variation;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Which columns hold a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,9 @@ pub struct Row {
     pub layer: Layer,
 }
 
-/// A network as written down: constant data, nothing computed. The tables are in [`crate::alexnet`].
-#[derive(Clone, Copy, Debug)]
+/// A network as written down: data, nothing computed. The tables are in [`crate::alexnet`]; [`Table::varied`] makes others
+/// of them.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     /// Name on the command line.
     pub name: &'static str,
@@ -53,7 +57,16 @@ pub struct Table {
     /// Columns of the network; 2 in the paper.
     pub columns: usize,
     /// The layers, from the image to the loss.
-    pub rows: &'static [Row],
+    pub rows: Cow<'static, [Row]>,
+    /// How it differs from the table of that name.
+    pub variation: Variation,
+}
+
+/// What follows `--net` on the command line.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.name, self.variation)
+    }
 }
 
 /// A row with its shapes, per column.
@@ -104,7 +117,7 @@ impl Tensor {
 #[derive(Clone, Debug)]
 pub struct Net {
     /// The table it was resolved from.
-    pub table: &'static Table,
+    pub table: Table,
     /// Classes of the data: units of the last fully connected row.
     pub classes: usize,
     /// Probability with which a dropout row drops a unit.
@@ -118,10 +131,10 @@ impl Net {
     ///
     /// # Errors
     /// A window that does not fit its input.
-    pub fn resolve(table: &'static Table, classes: usize, dropout: f32) -> Result<Self> {
+    pub fn resolve(table: &Table, classes: usize, dropout: f32) -> Result<Self> {
         let mut above = Shape::new(3, table.crop, table.crop);
         let mut rows = Vec::with_capacity(table.rows.len());
-        for row in table.rows {
+        for row in table.rows.iter() {
             let x = match row.reads {
                 Reads::Both => Shape { c: above.c * table.columns, ..above },
                 Reads::Image | Reads::Own => above,
@@ -134,7 +147,7 @@ impl Net {
             rows.push(Resolved { name: row.name, on: row.on, reads: row.reads, layer, x, y, rate: 1.0 });
             above = y;
         }
-        Ok(Self { table, classes, dropout, rows })
+        Ok(Self { table: table.clone(), classes, dropout, rows })
     }
 
     /// The same network with these factors of the learning rate, by row; 1 for rows that are not named.

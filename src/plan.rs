@@ -167,7 +167,7 @@ impl Plan {
                 return Err(Error::Limit(format!(
                     "{}: {what} takes {needs} bytes for the smallest batch ({batch} images on the device), a binding \
                      of this adapter spans {has}; use another adapter",
-                    net.table.name
+                    net.table
                 )));
             }
             micro_batches = images.div_ceil(micro - 1);
@@ -300,7 +300,7 @@ pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, memory: &[Opt
     Err(Error::Limit(format!(
         "--batch {}: {} needs {} MiB, {} MiB are free; {advice}",
         plan.images,
-        net.table.name,
+        net.table,
         mib(needed),
         mib(free)
     )))

@@ -11,6 +11,7 @@ pub mod lrn;
 mod pass;
 pub mod pool;
 pub mod relu;
+pub mod tanh;
 #[cfg(test)]
 mod tests;
 
@@ -121,6 +122,7 @@ pub fn forward(layer: &Layer, x: &Values, params: &[Vec<f64>], ctx: &Context) ->
         Layer::Conv(l) => conv::forward(l, x, &params[0], &params[1], &mut y),
         Layer::Full(_) => full::forward(x, &params[0], &params[1], &mut y),
         Layer::Relu => relu::forward(x, &mut y),
+        Layer::Tanh => tanh::forward(x, &mut y),
         Layer::Lrn(l) => lrn::forward(l, x, &mut y),
         Layer::MaxPool(l) => pool::forward(l, x, &mut y),
         Layer::Dropout(l) => dropout::forward(l, x, ctx, &mut y),
@@ -143,6 +145,7 @@ pub fn backward(layer: &Layer, x: &Values, y: &Values, dy: &Values, params: &[Ve
         Layer::Conv(l) => conv::backward(l, x, dy, &params[0]),
         Layer::Full(_) => full::backward(x, dy, &params[0]),
         Layer::Relu => Gradients::without_params(relu::backward(x, dy)),
+        Layer::Tanh => Gradients::without_params(tanh::backward(y, dy)),
         Layer::Lrn(l) => Gradients::without_params(lrn::backward(l, x, y, dy)),
         Layer::MaxPool(l) => Gradients::without_params(pool::backward(l, x, dy)),
         Layer::Dropout(l) => Gradients::without_params(dropout::backward(l, dy, ctx)),

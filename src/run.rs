@@ -142,6 +142,7 @@ fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
     Config {
         version: "0.0.0".to_owned(),
         net: net.to_owned(),
+        variation: Default::default(),
         recipe: crate::recipe::Figures::Source,
         seed: 0,
         batch: defaults.batch,

@@ -234,7 +234,7 @@ pub fn shader(device: &Arc<Device>, net: &Net, images: usize, name: &str, row: O
         rows.retain(|case| case.name == row);
         if rows.is_empty() {
             let names: Vec<_> = net.rows.iter().map(|r| r.name).collect();
-            let (net, names) = (net.table.name, names.join(", "));
+            let (net, names) = (&net.table, names.join(", "));
             return Err(Error::Usage(format!("{net} has no row {row:?}; its rows are {names}")));
         }
     }

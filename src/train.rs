@@ -332,7 +332,7 @@ pub fn machine(config: &Config, devices: &[Arc<Device>]) -> Result<Machine> {
 
 /// The mean image and colour components: kept with the run, else those of the first weights, else measured once.
 fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: &mut Progress) -> Result<Stats> {
-    let table = run.config.table()?;
+    let table = &run.config.table()?;
     if let Some(stats) = run.stats(table)? {
         return Ok(stats);
     }
@@ -371,7 +371,7 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
 /// No weights, those of another net or of other classes.
 pub fn read_first(path: &Path, config: &Config) -> Result<Weights> {
     let mut weights = Weights::read(path)?;
-    weights.table(Some(config.table()?))?;
+    weights.table(Some(&config.table()?))?;
     let net = config.network()?;
     if config.new_head {
         weights.clear_head(&net);

@@ -15,7 +15,6 @@ pub use trial::Event;
 use crate::cases::Case;
 use crate::error::{Error, Result};
 use crate::gpu::Device;
-use crate::layer::Layer;
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::products::{Choices, Precision, Product, Window};
@@ -39,7 +38,7 @@ pub struct Task {
 pub fn tasks(net: &Net, batch: usize) -> Vec<Task> {
     let mut tasks: Vec<Task> = Vec::new();
     for (i, row) in net.rows.iter().enumerate() {
-        if !matches!(row.layer, Layer::Conv(_) | Layer::Full(_)) {
+        if !row.layer.has_products() {
             continue;
         }
         let window = Window::of(&row.layer, row.x, row.y, batch);
@@ -117,7 +116,7 @@ pub struct How<'a> {
 
 /// The command that measures for a step of `images` images.
 fn command(net: &Net, images: usize, accumulate: usize, how: How) -> String {
-    let mut text = format!("alexnet tune --net {} --batch {images} --classes {}", net.table.name, net.classes);
+    let mut text = format!("alexnet tune --net {} --batch {images} --classes {}", net.table, net.classes);
     if accumulate > 1 {
         text += &format!(" --accumulate {accumulate}");
     }

@@ -3,7 +3,7 @@
 //! `conv1.weight` [96, 3, 11, 11], `conv2.weight` [256, 48, 5, 5] (as `groups=2`) and so on, biases, and `mean`
 //! [3, size, size] in RGB 0-255. The first half of the maps is the first column. The metadata names the `net`, its
 //! `classes` (a JSON list), readable `class_names` where those are WordNet ids, `dropout` (the p behind the factor 1 − p in use), `colour` (the training set's principal
-//! colour components, JSON), `mean_crop` (where the mean is subtracted, if not at the crop's place) and the `format`. A file without metadata is read as well.
+//! colour components, JSON), `variation` (how the net differs from its table, if it does, JSON), `mean_crop` (where the mean is subtracted, if not at the crop's place) and the `format`. A file without metadata is read as well.
 
 pub(crate) mod file;
 
@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Full, Layer};
 use crate::net::{Net, Table};
 use crate::recipe::{self, Figures, Init};
+use crate::variation::Variation;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -36,6 +37,8 @@ pub struct Weights {
     pub path: PathBuf,
     /// Name of the network's table.
     pub net: Option<String>,
+    /// How the network differs from that table.
+    pub variation: Variation,
     /// Class names, in the order of fc8's units.
     pub classes: Option<Vec<String>>,
     /// Readable names of the classes, where `classes` are WordNet ids and the data had names for them.
@@ -51,20 +54,23 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// A file of the network of `table`, without any tensor.
+    pub fn of(table: &Table) -> Self {
+        Self { net: Some(table.name.to_owned()), variation: table.variation.clone(), ..Self::default() }
+    }
+
     /// The weights of a trained `net`, tensors in the order of [`Net::tensors`].
     pub fn new(net: &Net, classes: &[String], stats: &Stats, tensors: Vec<Vec<f32>>) -> Self {
         let mut arrays = named(net, tensors);
         let mean = Array { dims: vec![3, stats.size, stats.size], data: stats.mean.clone() };
         arrays.insert(MEAN.to_owned(), mean);
         Self {
-            path: PathBuf::new(),
-            net: Some(net.table.name.to_owned()),
             classes: Some(classes.to_vec()),
-            class_names: None,
             dropout: Some(net.dropout),
             colour: stats.colour,
             mean_crop: stats.mean_crop,
             arrays,
+            ..Self::of(&net.table)
         }
     }
 
@@ -93,6 +99,9 @@ impl Weights {
         if net.as_deref().is_some_and(|n| alexnet::table(n).is_none()) {
             return Err(bad("net", &format!("one of {}", names())));
         }
+        let variation = metadata.get("variation").map(|json| serde_json::from_str(json)).transpose();
+        let variation: Variation =
+            variation.map_err(|_| bad("variation", "the JSON of what this version can vary"))?.unwrap_or_default();
         let classes = metadata.get("classes").map(|json| serde_json::from_str(json)).transpose();
         let classes: Option<Vec<String>> = classes.map_err(|_| bad("classes", "a JSON list of names"))?;
         let class_names = metadata.get("class_names").map(|json| serde_json::from_str(json)).transpose();
@@ -114,7 +123,7 @@ impl Weights {
             Some("centre") => MeanCrop::Centre,
             Some(_) => return Err(bad("mean_crop", "own or centre")),
         };
-        Ok(Self { path, net, classes, class_names, dropout, colour, mean_crop, arrays })
+        Ok(Self { path, net, variation, classes, class_names, dropout, colour, mean_crop, arrays })
     }
 
     /// Writes a file whose bytes depend on the contents alone.
@@ -122,6 +131,9 @@ impl Weights {
         let mut metadata = BTreeMap::from([("format", FORMAT.to_owned())]);
         let json = |value: serde_json::Result<String>| value.map_err(|e| Error::io(path)(e.into()));
         metadata.extend(self.net.clone().map(|net| ("net", net)));
+        if !self.variation.is_none() {
+            metadata.insert("variation", json(serde_json::to_string(&self.variation))?);
+        }
         if let Some(classes) = &self.classes {
             metadata.insert("classes", json(serde_json::to_string(classes))?);
         }
@@ -139,12 +151,11 @@ impl Weights {
     }
 
     /// The network the file is of: what its metadata says, else `option` (`--net`).
-    pub fn table(&self, option: Option<&'static Table>) -> Result<&'static Table> {
-        let own = self.net.as_deref().and_then(alexnet::table);
-        match (own, option) {
-            (Some(own), Some(option)) if own.name != option.name => Err(self.of_other_net(own.name, option)),
+    pub fn table(&self, option: Option<&Table>) -> Result<Table> {
+        match (self.own_table()?, option) {
+            (Some(own), Some(option)) if own != *option => Err(self.of_other_net(&own, option)),
             (Some(own), _) => Ok(own),
-            (None, Some(option)) => Ok(option),
+            (None, Some(option)) => Ok(option.clone()),
             (None, None) => Err(Error::Usage(format!(
                 "{}: the file does not say of which net it is; say it with --net ({})",
                 self.path.display(),
@@ -153,11 +164,17 @@ impl Weights {
         }
     }
 
+    /// The network that the file names.
+    fn own_table(&self) -> Result<Option<Table>> {
+        let own = self.net.as_deref().and_then(alexnet::table);
+        own.map(|table| table.varied(self.variation.clone())).transpose().map_err(|e| self.error(e.to_string()))
+    }
+
     /// The network of `table` with the file's classes and dropout, for use or as `--weights`.
-    pub fn resolve(&self, table: &'static Table) -> Result<Net> {
+    pub fn resolve(&self, table: &Table) -> Result<Net> {
         let net = Net::resolve(table, 1, self.dropout.unwrap_or(0.0))?;
         let last = last_bias(&net);
-        let array = self.arrays.get(&last).ok_or_else(|| self.missing(table.name, &last, "one value a class"))?;
+        let array = self.arrays.get(&last).ok_or_else(|| self.missing(table, &last, "one value a class"))?;
         let net = Net::resolve(table, array.data.len(), net.dropout)?;
         match &self.classes {
             Some(names) if names.len() != net.classes => Err(self.error(format!(
@@ -174,8 +191,8 @@ impl Weights {
     /// # Errors
     /// Another net or another number of classes; a tensor that is missing, unknown or of another shape.
     pub fn take(&mut self, net: &Net) -> Result<Vec<Vec<f32>>> {
-        if let Some(own) = self.net.as_deref().filter(|&own| own != net.table.name) {
-            return Err(self.of_other_net(own, net.table));
+        if let Some(own) = self.own_table()?.filter(|own| *own != net.table) {
+            return Err(self.of_other_net(&own, &net.table));
         }
         self.check(net)?;
         Ok(net.tensors().iter().map(|t| self.arrays.remove(&t.name).map_or_else(Vec::new, |a| a.data)).collect())
@@ -193,7 +210,7 @@ impl Weights {
     pub fn stats(&self, table: &Table) -> Result<Option<Stats>> {
         self.stats_of(table.image).map_err(|_| {
             let found = &self.arrays[MEAN].dims;
-            self.wrong_shape(table.name, MEAN, found, &[3, table.image, table.image])
+            self.wrong_shape(table, MEAN, found, &[3, table.image, table.image])
         })
     }
 
@@ -215,7 +232,7 @@ impl Weights {
     /// [`Weights::stats`] where nothing can be done without a mean.
     pub fn needed_stats(&self, table: &Table) -> Result<Stats> {
         let shape = format!("shape {:?}, RGB in 0-255", [3, table.image, table.image]);
-        self.stats(table)?.ok_or_else(|| self.missing(table.name, MEAN, &shape))
+        self.stats(table)?.ok_or_else(|| self.missing(table, MEAN, &shape))
     }
 
     /// Puts zeros in the place of the layer with a unit a class: as many as `net` has classes.
@@ -233,29 +250,29 @@ impl Weights {
         let tensors = net.tensors();
         for tensor in &tensors {
             let Some(array) = self.arrays.get(&tensor.name) else {
-                return Err(self.missing(net.table.name, &tensor.name, &format!("shape {:?}", tensor.dims)));
+                return Err(self.missing(&net.table, &tensor.name, &format!("shape {:?}", tensor.dims)));
             };
             if array.dims != tensor.dims {
-                return Err(self.wrong_shape(net.table.name, &tensor.name, &array.dims, &tensor.dims));
+                return Err(self.wrong_shape(&net.table, &tensor.name, &array.dims, &tensor.dims));
             }
         }
         let known = |name: &str| name == MEAN || tensors.iter().any(|t| t.name == name);
         match self.arrays.iter().find(|(name, _)| !known(name)) {
             Some((name, array)) => Err(self.error(format!(
                 "it holds {name} with shape {:?}, which net `{}` does not have; is it of another net?",
-                array.dims, net.table.name
+                array.dims, net.table
             ))),
             None => Ok(()),
         }
     }
 
-    fn of_other_net(&self, own: &str, wanted: &'static Table) -> Error {
-        let differs = alexnet::table(own).and_then(|own| self.first_difference(own, wanted)).unwrap_or_default();
-        self.error(format!("the weights are of net `{own}`, not `{}`{differs}; say --net {own}", wanted.name))
+    fn of_other_net(&self, own: &Table, wanted: &Table) -> Error {
+        let differs = self.first_difference(own, wanted).unwrap_or_default();
+        self.error(format!("the weights are of net `{own}`, not `{wanted}`{differs}; say --net {own}"))
     }
 
     /// The first tensor in which the two nets differ, said with both shapes.
-    fn first_difference(&self, own: &'static Table, wanted: &'static Table) -> Option<String> {
+    fn first_difference(&self, own: &Table, wanted: &Table) -> Option<String> {
         let classes = self.resolve(own).ok()?.classes;
         let wanted = Net::resolve(wanted, classes, 0.0).ok()?.tensors();
         let differs = wanted.iter().find_map(|t| {
@@ -266,7 +283,7 @@ impl Weights {
         differs.or_else(|| Some(" (their tensors have equal shapes, but they compute differently)".to_owned()))
     }
 
-    fn wrong_shape(&self, net: &str, name: &str, got: &[usize], expected: &[usize]) -> Error {
+    fn wrong_shape(&self, net: &Table, name: &str, got: &[usize], expected: &[usize]) -> Error {
         let classes = match (name.starts_with("fc8"), got, expected) {
             (true, [a, ..], [b, ..]) if a != b => format!(": the weights know {a} classes, the data has {b}"),
             _ => String::new(),
@@ -274,7 +291,7 @@ impl Weights {
         self.error(format!("{name} has shape {got:?}, but net `{net}` expects {expected:?}{classes}"))
     }
 
-    fn missing(&self, net: &str, name: &str, expected: &str) -> Error {
+    fn missing(&self, net: &Table, name: &str, expected: &str) -> Error {
         self.error(format!("it has no tensor {name}; net `{net}` expects it with {expected}"))
     }
 

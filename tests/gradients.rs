@@ -3,7 +3,7 @@
 mod common;
 
 use alexnet::alexnet::TINY;
-use alexnet::layer::{Conv, Dropout, Full, Layer, Lrn, MaxPool, Over};
+use alexnet::layer::{Conv, Dropout, Full, Layer, Lrn, Over, Pool};
 use alexnet::net::Net;
 use alexnet::random::{Draw, hash};
 use alexnet::reference::{Context, Values, backward, forward, loss, run};
@@ -120,6 +120,11 @@ fn relu() {
     check(Layer::Relu, away_from_zero(input(Shape::new(3, 5, 3))), &TRAIN);
 }
 
+#[test]
+fn tanh() {
+    check(Layer::Tanh, input(Shape::new(3, 5, 3)), &TRAIN);
+}
+
 /// With α large enough that the second term of the gradient counts, and as the paper has it.
 #[test]
 fn response_normalisation() {
@@ -135,8 +140,10 @@ fn response_normalisation() {
 
 #[test]
 fn max_pooling() {
-    for (window, stride, (c, h, w)) in [(3, 2, (2, 7, 5)), (3, 2, (3, 6, 8)), (2, 2, (1, 5, 5)), (3, 3, (2, 3, 7))] {
-        check(Layer::MaxPool(MaxPool { window, stride }), distinct(input(Shape::new(c, h, w))), &TRAIN);
+    for (window, stride, (c, h, w)) in
+        [(3, 2, (2, 7, 5)), (3, 2, (3, 6, 8)), (2, 2, (1, 5, 5)), (3, 3, (2, 3, 7)), (2, 3, (1, 9, 6))]
+    {
+        check(Layer::MaxPool(Pool { window, stride }), distinct(input(Shape::new(c, h, w))), &TRAIN);
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use alexnet::cases;
 use alexnet::check;
 use alexnet::gpu::{Device, Profile};
-use alexnet::layer::{Layer, MaxPool};
+use alexnet::layer::{Layer, Pool};
 use alexnet::products::{Family, Kind, Product, Window};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ fn products_over_ranges_equal_the_reference() {
     }
 }
 
-/// NaN and infinity pass ReLU and pooling, whatever a compiler thinks of them.
+/// NaN and infinity pass activations and pooling, whatever a compiler thinks of them.
 #[test]
 fn nan_is_passed_on() {
     let _alone = common::alone();
@@ -96,7 +96,7 @@ fn nan_is_passed_on() {
     use alexnet::shape::Shape;
     use alexnet::solo::Solo;
     for device in common::devices() {
-        for layer in [Layer::Relu, Layer::MaxPool(MaxPool { window: 3, stride: 2 })] {
+        for layer in [Layer::Relu, Layer::Tanh, Layer::MaxPool(Pool { window: 3, stride: 2 })] {
             let case = Case { name: "nan".to_owned(), layer, x: Shape::new(1, 3, 3), images: 2, relu: false };
             let solo = Solo::new(&device, &case).unwrap();
             // Image 0 holds a NaN in the middle, image 1 an infinity.
@@ -106,9 +106,10 @@ fn nan_is_passed_on() {
             solo.x.write(&device, &x);
             solo.forward().submit(&device).unwrap();
             let y = solo.download(&solo.y).unwrap();
-            let middle = if layer == Layer::Relu { 8 } else { 0 };
+            let middle = if layer.in_place() { 8 } else { 0 };
             assert!(y[middle].is_nan(), "{layer:?} on {}: {y:?}", device.describe());
-            assert_eq!(y[middle + 1], f32::INFINITY, "{layer:?} on {}", device.describe());
+            let infinite = if layer == Layer::Tanh { 1.0 } else { f32::INFINITY };
+            assert_eq!(y[middle + 1], infinite, "{layer:?} on {}", device.describe());
         }
     }
 }

@@ -215,11 +215,11 @@ pub fn kernels(
 ) -> Result<()> {
     if let Some(unknown) = only.iter().find(|name| net.rows.iter().all(|row| row.name != name.as_str())) {
         let rows: Vec<_> = net.rows.iter().map(|row| row.name).collect();
-        let (net, rows) = (net.table.name, rows.join(", "));
+        let (net, rows) = (&net.table, rows.join(", "));
         return Err(Error::Usage(format!("--row {unknown}: {net} has no such row; its rows are {rows}")));
     }
     let plan = Plan::new(net, &[&device.profile], images, 1)?;
-    let of = Of { net: net.table.name.to_owned(), batch: images, adapter: device.describe() };
+    let of = Of { net: net.table.to_string(), batch: images, adapter: device.describe() };
     let ceiling = ceiling(device)?;
     each(&Line::Ceiling(ceiling.clone()));
     let mut sums = Sums::default();
@@ -252,7 +252,7 @@ pub fn kernels(
                 share: gflops.map_or(gigabytes / ceiling.gigabytes, |rate| rate / ceiling.gflops),
             }));
         };
-        if !matches!(case.layer, Layer::Conv(_) | Layer::Full(_)) {
+        if !case.layer.has_products() {
             for (pass, program) in [("forward", solo.forward()), ("backward", solo.backward())] {
                 for command in time(&program, device, repeats)? {
                     report(pass, &command, None);

@@ -94,13 +94,7 @@ struct Loaded {
     class_names: Option<Vec<String>>,
 }
 
-fn load(
-    mut weights: Weights,
-    table: &'static Table,
-    how: &UseArgs,
-    batch: usize,
-    note: impl FnMut(&str),
-) -> Result<Loaded> {
+fn load(mut weights: Weights, table: &Table, how: &UseArgs, batch: usize, note: impl FnMut(&str)) -> Result<Loaded> {
     let net = weights.resolve(table)?;
     let (classes, class_names) = (weights.numbered_classes(&net), weights.class_names.clone());
     let stats = Arc::new(weights.needed_stats(table)?);
@@ -127,7 +121,7 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
     let mut opened: Option<DataSet> = None;
     for file in files {
         let weights = Weights::read(file)?;
-        let table = weights.table(args.how.net)?;
+        let table = &weights.table(args.how.net.named()?.as_ref())?;
         let net = weights.resolve(table)?;
         let images = match opened.take() {
             Some(images) => images,
@@ -192,7 +186,7 @@ fn words(result: &Evaluation) -> String {
 
 fn predict(args: &PredictArgs) -> Result<()> {
     let weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.how.net)?;
+    let table = &weights.table(args.how.net.named()?.as_ref())?;
     let views = args.images.len().saturating_mul(args.how.views);
     let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
     // A few images are soon done: nobody tunes for their number.
@@ -228,8 +222,8 @@ fn prediction_words(prediction: &Prediction) -> String {
 
 fn draw_filters(args: &FiltersArgs) -> Result<()> {
     let mut weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.net)?;
-    let net = weights.resolve(table)?;
+    let table = weights.table(args.net.named()?.as_ref())?;
+    let net = weights.resolve(&table)?;
     let first = net.tensors().swap_remove(0);
     let tensors = weights.take(&net)?;
     let array = crate::weights::Array { dims: first.dims, data: tensors.into_iter().next().unwrap_or_default() };
@@ -258,38 +252,39 @@ fn adapters() -> Result<()> {
 }
 
 /// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
-pub(super) fn of_default_classes(table: &'static Table, classes: Option<usize>) -> Result<Net> {
+pub(super) fn of_default_classes(table: &Table, classes: Option<usize>) -> Result<Net> {
     let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
     Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
 }
 
 fn print_shader(args: &ShaderArgs) -> Result<()> {
-    let net = of_default_classes(args.net, None)?;
-    let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    let net = of_default_classes(&args.net.table()?, None)?;
+    let batch = args.batch.unwrap_or(recipe::defaults(&net.table).batch);
     let devices = gpu::select(args.adapters.as_deref(), 1)?;
     say(&solo::shader(&devices[0], &net, batch, &args.name, args.row.as_deref())?)
 }
 
 fn describe(args: &DescribeArgs) -> Result<()> {
-    let net = of_default_classes(args.net, args.classes)?;
-    let batch = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    let net = of_default_classes(&args.net.table()?, args.classes)?;
+    let table = &net.table;
+    let batch = args.batch.unwrap_or(recipe::defaults(table).batch);
     if args.growth {
         let rates = plan::Rates { gflops: args.gflops, gigabytes: args.gigabytes };
         let found = args.adapters.is_some() || !gpu::list().is_empty();
         let devices = if found { gpu::select(args.adapters.as_deref(), 2)? } else { Vec::new() };
         let profile = devices.first().map_or_else(Profile::webgpu, |device| device.profile.clone());
-        return say(&plan::growth(args.net, net.classes, batch, &profile, rates)?);
+        return say(&plan::growth(table, net.classes, batch, &profile, rates)?);
     }
     if args.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
         say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?)?;
-        return say(&host_memory(args.net, batch));
+        return say(&host_memory(table, batch));
     }
-    let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
     let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
     let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
     say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)?;
-    say(&host_memory(args.net, batch))
+    say(&host_memory(table, batch))
 }
 
 /// What loading takes on the host with as many workers as there are cores.
@@ -322,6 +317,7 @@ fn measure(command: BenchCommand) -> Result<()> {
     match command {
         BenchCommand::Step {
             net: nets,
+            variation,
             batch: batches,
             forward,
             accumulate,
@@ -338,6 +334,7 @@ fn measure(command: BenchCommand) -> Result<()> {
                 return Err(Error::Usage(why.to_owned()).into());
             }
             for table in nets {
+                let table = &variation.of(table)?;
                 let opened = gpu::select(adapters.as_deref(), table.columns)?;
                 let net = of_default_classes(table, None)?;
                 let how = kernels.how(adapters.as_deref());
@@ -362,8 +359,8 @@ fn measure(command: BenchCommand) -> Result<()> {
         }
         BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, compare, json } => {
             let mut report = Report::new(json, compare.as_deref())?;
-            let devices = gpu::select(adapters.as_deref(), net.columns)?;
-            let net = of_default_classes(net, None)?;
+            let net = of_default_classes(&net.table()?, None)?;
+            let devices = gpu::select(adapters.as_deref(), net.table.columns)?;
             let how = kernels.how(adapters.as_deref());
             let mut said = Ok(());
             for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
@@ -381,13 +378,14 @@ fn measure(command: BenchCommand) -> Result<()> {
                 let why = format!("--adapters {adapters}: an exchange is between two; name two adapters, or one twice");
                 return Err(Error::Usage(why).into());
             };
-            let images = batch.unwrap_or(recipe::defaults(net).batch);
+            let net = of_default_classes(&net.table()?, None)?;
+            let images = batch.unwrap_or(recipe::defaults(&net.table).batch);
             let mut report = Report::new(json, None)?;
             let mut said = Ok(());
             if !json {
                 say(&format!("{}\n{}", first.describe(), second.describe()))?;
             }
-            bench::exchange(&of_default_classes(net, None)?, [first, second], images, repeats, |line| {
+            bench::exchange(&net, [first, second], images, repeats, |line| {
                 if said.is_ok() {
                     said = report.line(line);
                 }

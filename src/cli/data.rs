@@ -1,7 +1,8 @@
 //! `data`: what a source holds, and what the network will see of it.
 
 use super::commands::{say, workers};
-use super::{below_one, count, png, tables};
+use super::net::tables;
+use super::{below_one, count, png};
 use crate::data::source::{self, Options};
 use crate::data::{
     Asked, Augment, DataSet, Details, Exif, Loader, LoaderSettings, Order, Reader, Shuffle, Split, Stats, basis::Basis,

@@ -1,7 +1,8 @@
 //! `prepare`: from what was typed to a prepared set.
 
 use super::commands::{say, workers};
-use super::{SourceArgs, count, tables};
+use super::net::tables;
+use super::{SourceArgs, count};
 use crate::data::prepared::{Form, MANIFEST, Manifest, SKIPPED, Settings, Subsampling};
 use crate::data::source;
 use crate::data::{Colour, DataSet, Decoding, Exif};

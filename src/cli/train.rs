@@ -2,7 +2,6 @@
 
 use super::commands::{INTERRUPTED, errors, say};
 use super::{Switch, TrainArgs, Until};
-use crate::alexnet;
 use crate::checkpoint;
 use crate::data::prepared;
 use crate::data::{Decoding, Options, Split, source, steps_per_pass};
@@ -12,8 +11,10 @@ use crate::net::Table;
 use crate::run::{self, Adapters, Config, Data, Run, word};
 use crate::schedule::Schedule;
 use crate::train::{self, End, Images, Progress, Trainer};
+use crate::variation::Part;
 use crate::weights;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     if let Some(folder) = &args.run {
         run::ensure_free(folder)?;
     }
-    let table = args.net.unwrap_or(&alexnet::ALEXNET);
+    let table = &args.net.table()?;
     let options = args.source.options(args.seed.unwrap_or(0));
     let images = open(&args.data, args.val.as_deref(), &options, progress)?;
     ensure_size(args, table, &images)?;
@@ -219,7 +220,7 @@ fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
 }
 
 /// Everything resolved, the adapters apart.
-fn configure(args: &TrainArgs, table: &'static Table, images: &Images) -> Result<Config> {
+fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config> {
     let options = args.source.options(args.seed.unwrap_or(0));
     let data = Data::new(&args.data, args.val.as_deref(), &options, &images.train, &images.val);
     let (classes, class_names) = (images.train.classes.clone(), images.train.class_names.clone());
@@ -275,13 +276,24 @@ fn configure(args: &TrainArgs, table: &'static Table, images: &Images) -> Result
     })
 }
 
+/// Parts left out, in their order.
+fn parts<'a>(parts: impl IntoIterator<Item = &'a Part>) -> String {
+    let parts: BTreeSet<_> = parts.into_iter().collect();
+    let words: Vec<_> = parts.into_iter().map(word).collect();
+    if words.is_empty() { "nothing".to_owned() } else { words.join(",") }
+}
+
 /// Refuses options that contradict the run. Adapters, workers and `--keep` may change: no step's mathematics follows them.
 fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
     let text = |value: &dyn std::fmt::Display| value.to_string();
     let said = |value: Option<f64>| value.map_or("none".to_owned(), |v| v.to_string());
+    let varied = &args.net.variation;
     let divides = if config.colour_divide { Switch::On } else { Switch::Off };
     let pairs = [
-        ("--net", args.net.map(|t| t.name.to_owned()), config.net.clone()),
+        ("--net", args.net.net.map(|t| t.name.to_owned()), config.net.clone()),
+        ("--without", (!varied.without.is_empty()).then(|| parts(&varied.without)), parts(&config.variation.without)),
+        ("--talk", varied.talk.as_ref().map(word), word(&config.variation.talk)),
+        ("--activation", varied.activation.as_ref().map(word), word(&config.variation.activation)),
         ("--epochs", args.epochs.map(|v| text(&v)), config.epochs.map_or("none".to_owned(), |v| text(&v))),
         ("--steps", args.steps.map(|v| text(&v)), text(&config.steps)),
         ("--batch", args.batch.map(|v| text(&v)), text(&config.batch)),
@@ -312,7 +324,7 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--precision", args.kernels.precision.as_ref().map(word), word(&config.precision)),
         ("--recipe", args.recipe.as_ref().map(word), word(&config.recipe)),
     ];
-    let rates = train::factors(config.table()?, &args.freeze, &args.lr_scale)?;
+    let rates = train::factors(&config.table()?, &args.freeze, &args.lr_scale)?;
     if !(args.freeze.is_empty() && args.lr_scale.is_empty()) && rates != config.rates {
         let why = "--freeze and --lr-scale: the run was begun with others (`rates` in config.toml), and --resume goes on as \
                    it was begun; leave them out, or begin another run";

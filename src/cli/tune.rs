@@ -17,10 +17,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Measures what the cache lacks, unless only asked to show it.
 pub(super) fn run(args: &TuneArgs) -> Result<ExitCode> {
-    let net = of_default_classes(args.net, args.classes)?;
-    let images = args.batch.unwrap_or(recipe::defaults(args.net).batch);
+    let net = of_default_classes(&args.net.table()?, args.classes)?;
+    let images = args.batch.unwrap_or(recipe::defaults(&net.table).batch);
     let folder = tune::folder(args.cache.as_deref())?;
-    let devices = gpu::select(args.adapters.as_deref(), args.net.columns)?;
+    let devices = gpu::select(args.adapters.as_deref(), net.table.columns)?;
     let mut devices =
         devices.iter().map(|device| device.with_precision(args.precision)).collect::<Result<Vec<_>, _>>()?;
     let profiles: Vec<_> = devices.iter().map(|device| &device.profile).collect();

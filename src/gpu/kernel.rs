@@ -24,6 +24,7 @@ shaders! {
     "wide/forward" "wide/backward_data" "wide/backward_weight"
     "winograd/input" "winograd/output" "winograd/weight" "winograd/output_adjoint" "winograd/weight_adjoint" "winograd/transpose"
     "relu/forward" "relu/backward" "relu/backward_bias"
+    "tanh/forward" "tanh/backward"
     "lrn/forward" "lrn/backward" "lrn_space/forward" "lrn_space/ratio" "lrn_space/backward"
     "pool/forward" "pool/backward"
     "dropout/apply"

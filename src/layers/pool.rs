@@ -2,9 +2,9 @@
 
 use super::Io;
 use crate::gpu::{Const, Recorder, Tensor};
-use crate::layer::MaxPool;
+use crate::layer::Pool;
 
-fn consts(io: &Io, pool: &MaxPool) -> Vec<(&'static str, Const)> {
+fn consts(io: &Io, pool: &Pool) -> Vec<(&'static str, Const)> {
     let mut consts = io.extents();
     consts.extend([("WINDOW", pool.window.into()), ("STRIDE", pool.stride.into())]);
     consts
@@ -19,12 +19,12 @@ fn winner<'a>(io: &'a Io) -> &'a Tensor {
     io.saved.as_ref().expect("the plan gives a pool its winners")
 }
 
-pub(super) fn forward(rec: &mut Recorder, io: &Io, pool: &MaxPool) {
+pub(super) fn forward(rec: &mut Recorder, io: &Io, pool: &Pool) {
     let binds = [("x", (&io.x).into()), ("y", (&io.y).into()), ("winner", winner(io).into())];
     rec.each("pool/forward", io.y.len / 4, &consts(io, pool), &binds);
 }
 
-pub(super) fn backward(rec: &mut Recorder, io: &Io, pool: &MaxPool, dy: &Tensor, dx: &Tensor) {
+pub(super) fn backward(rec: &mut Recorder, io: &Io, pool: &Pool, dy: &Tensor, dx: &Tensor) {
     let binds = [("dy", dy.into()), ("winner", winner(io).into()), ("dx", dx.into())];
     rec.each("pool/backward", dx.len / 4, &consts(io, pool), &binds);
 }

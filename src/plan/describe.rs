@@ -3,7 +3,7 @@
 use super::{Plan, crosses};
 use crate::error::Result;
 use crate::gpu::Profile;
-use crate::layer::{Conv, Full, Layer, Lrn, MaxPool, Over};
+use crate::layer::{Conv, Full, Layer, Lrn, Over, Pool};
 use crate::net::{Net, On};
 use std::fmt::{Result as Written, Write};
 
@@ -49,9 +49,10 @@ fn kind(layer: &Layer) -> String {
         }
         Layer::Full(Full { .. }) => "full".to_owned(),
         Layer::Relu => "relu".to_owned(),
+        Layer::Tanh => "tanh".to_owned(),
         Layer::Lrn(Lrn { over: Over::Channels, n, .. }) => format!("norm {n} maps"),
         Layer::Lrn(Lrn { over: Over::Space, n, .. }) => format!("norm {n}×{n}"),
-        Layer::MaxPool(MaxPool { window, stride }) => format!("max {window}×{window} /{stride}"),
+        Layer::MaxPool(Pool { window, stride }) => format!("max {window}×{window} /{stride}"),
         Layer::Dropout(dropout) => format!("dropout {}", dropout.p),
         Layer::SoftmaxLoss => "softmax, log-loss".to_owned(),
     }
@@ -64,9 +65,9 @@ fn line(out: &mut String, cells: [&str; 7]) -> Written {
 }
 
 fn table(out: &mut String, net: &Net, images: usize) -> Written {
-    let t = net.table;
+    let t = &net.table;
     let classes = grouped(net.classes);
-    writeln!(out, "{}: {classes} classes, {2}×{2} crops of {1}×{1} images", t.name, t.image, t.crop)?;
+    writeln!(out, "{t}: {classes} classes, {1}×{1} crops of {0}×{0} images", t.image, t.crop)?;
     let second = if t.columns > 1 { "column 2" } else { "" };
     line(out, ["row", "layer", "column 1", second, "parameters", "multiply-adds", "crosses"])?;
     let mut traffic = 0;

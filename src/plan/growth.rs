@@ -4,7 +4,6 @@ use super::column::held;
 use super::{ColumnPlan, Phase, Plan, RowPlan};
 use crate::error::Result;
 use crate::gpu::Profile;
-use crate::layer::Layer;
 use crate::layers;
 use crate::net::{Net, Table};
 use std::fmt::Write;
@@ -31,7 +30,7 @@ enum Pass {
 fn rows(net: &Net, plan: &Plan, column: &ColumnPlan, rows: &Range<usize>, pass: Pass, rates: Rates) -> f64 {
     let seconds = |(i, row): (usize, &RowPlan)| {
         let layer = &net.rows[i].layer;
-        if matches!(layer, Layer::Conv(_) | Layer::Full(_)) {
+        if layer.has_products() {
             let runs = pass != Pass::Backward || row.dx.is_some();
             let operations = 2.0 * (net.multiply_adds(i) * plan.batch) as f64;
             return if runs { operations / rates.gflops / 1e9 } else { 0.0 };
@@ -99,12 +98,12 @@ const LINKS: [f64; 6] = [1.0, 4.0, 8.0, 16.0, 32.0, 60.0];
 ///
 /// # Errors
 /// A plan that passes a limit; a window that does not fit an image.
-pub fn growth(table: &'static Table, classes: usize, images: usize, profile: &Profile, rates: Rates) -> Result<String> {
+pub fn growth(table: &Table, classes: usize, images: usize, profile: &Profile, rates: Rates) -> Result<String> {
     let mut out = format!(
         "{}, {} kernels: products at {} GFLOP/s, other passes at {} GB/s\n",
-        table.name, profile.family, rates.gflops, rates.gigabytes
+        table, profile.family, rates.gflops, rates.gigabytes
     );
-    let net_of = |table: &'static Table, classes| Net::resolve(table, classes, 0.5);
+    let net_of = |table: &Table, classes| Net::resolve(table, classes, 0.5);
     let mut section = |title: &str, lines: &mut dyn Iterator<Item = Result<(String, Net, usize)>>| -> Result<()> {
         writeln!(out, "\n{title:<10} {:>10} {:>9} {:>9} {:>11}", "a step", "images/s", "one", "two, each")
             .expect("writing to a string");
@@ -125,9 +124,8 @@ pub fn growth(table: &'static Table, classes: usize, images: usize, profile: &Pr
     section("batch", &mut batches.iter().map(|&n| Ok((n.to_string(), net_of(table, classes)?, n))))?;
     let sides = [table.crop * 3 / 4, table.crop, table.crop * 5 / 4, table.crop * 3 / 2];
     let of_side = |&side: &usize| {
-        // A network's table is constant data; these few live as long as the command.
-        let sized = Box::leak(Box::new(Table { image: side + table.image - table.crop, crop: side, ..*table }));
-        Ok((format!("{side} pixels"), net_of(sized, classes)?, images))
+        let sized = Table { image: side + table.image - table.crop, crop: side, ..table.clone() };
+        Ok((format!("{side} pixels"), net_of(&sized, classes)?, images))
     };
     section("image", &mut sides.iter().map(of_side))?;
     let counts = [10, 100, 1000, 10_000];

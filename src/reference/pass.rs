@@ -56,8 +56,8 @@ impl<'a> Walk<'a> {
     fn new(net: &'a Net, weights: &'a [Vec<f64>], batch: &'a Batch, train: Option<(u64, u32)>) -> Self {
         let wanted: Vec<usize> = net.tensors().iter().map(crate::net::Tensor::len).collect();
         let given: Vec<usize> = weights.iter().map(Vec::len).collect();
-        assert_eq!(wanted, given, "lengths of the tensors of {}", net.table.name);
-        assert_eq!(batch.side, net.table.crop, "side of the images for {}", net.table.name);
+        assert_eq!(wanted, given, "lengths of the tensors of {}", net.table);
+        assert_eq!(batch.side, net.table.crop, "side of the images for {}", net.table);
         assert!(!batch.is_empty(), "a batch without images");
         assert!(
             batch.labels.iter().all(|&label| (label as usize) < net.classes),

@@ -2,17 +2,17 @@
 //! a NaN beats every number.
 
 use super::Values;
-use crate::layer::MaxPool;
+use crate::layer::Pool;
 use crate::shape::Shape;
 
-pub(super) fn forward(layer: &MaxPool, x: &Values, y: &mut Values) {
+pub(super) fn forward(layer: &Pool, x: &Values, y: &mut Values) {
     for (c, p, q, n) in places(y.shape, x.images) {
         let (h, w) = winner(layer, x, c, p, q, n);
         *y.at_mut(c, p, q, n) = x.at(c, h, w, n);
     }
 }
 
-pub(super) fn backward(layer: &MaxPool, x: &Values, dy: &Values) -> Values {
+pub(super) fn backward(layer: &Pool, x: &Values, dy: &Values) -> Values {
     let mut dx = Values::zeros(x.shape, x.images);
     for (c, p, q, n) in places(dy.shape, x.images) {
         let (h, w) = winner(layer, x, c, p, q, n);
@@ -27,11 +27,11 @@ fn places(shape: Shape, images: usize) -> impl Iterator<Item = (usize, usize, us
 }
 
 /// Place (h, w) of the value that wins the window of output place (p, q).
-fn winner(layer: &MaxPool, x: &Values, c: usize, p: usize, q: usize, n: usize) -> (usize, usize) {
+fn winner(layer: &Pool, x: &Values, c: usize, p: usize, q: usize, n: usize) -> (usize, usize) {
     let (top, left) = (p * layer.stride, q * layer.stride);
     let mut best = (top, left);
-    for h in top..top + layer.window {
-        for w in left..left + layer.window {
+    for h in top..x.shape.h.min(top + layer.window) {
+        for w in left..x.shape.w.min(left + layer.window) {
             let (value, largest) = (x.at(c, h, w, n), x.at(c, best.0, best.1, n));
             if value > largest || (value.is_nan() && !largest.is_nan()) {
                 best = (h, w);

@@ -1,7 +1,7 @@
 //! Values worked out by hand, for what neither a finite difference nor PyTorch settles: borders, ties, NaN, extremes.
 
 use super::*;
-use crate::layer::{Conv, Dropout, Lrn, MaxPool, Over};
+use crate::layer::{Conv, Dropout, Lrn, Over, Pool};
 
 const DRAW: Draw = Draw { seed: 1, step: 2, row: 3 };
 const TRAIN: Context = Context { train: true, draw: DRAW, first_unit: 0, first_image: 0, total: 1, labels: &[0] };
@@ -54,7 +54,7 @@ fn windows_of_a_response_norm_are_clipped() {
 
 #[test]
 fn the_first_of_equal_maxima_takes_the_gradient() {
-    let layer = Layer::MaxPool(MaxPool { window: 3, stride: 2 });
+    let layer = Layer::MaxPool(Pool { window: 3, stride: 2 });
     let x = values(1, 3, 5, &[0.0, 5.0, 5.0, 5.0, 0.0, 5.0, 5.0, 0.0, 5.0, 5.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     let (y, dx) = both(layer, &x, &[1.0, 10.0]);
     assert_eq!(y, [5.0, 5.0]);
@@ -62,9 +62,20 @@ fn the_first_of_equal_maxima_takes_the_gradient() {
 }
 
 #[test]
+fn the_last_window_of_a_pool_is_clipped() {
+    let layer = Layer::MaxPool(Pool { window: 2, stride: 2 });
+    let (y, dx) =
+        both(layer, &values(1, 3, 3, &[1.0, 2.0, -3.0, 4.0, 5.0, -6.0, -7.0, -8.0, -9.0]), &[1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(y, [5.0, -3.0, -7.0, -9.0]);
+    assert_eq!(dx, [0.0, 0.0, 2.0, 0.0, 1.0, 0.0, 3.0, 0.0, 4.0]);
+    // A stride longer than the window begins no window outside.
+    assert_eq!(Layer::MaxPool(Pool { window: 2, stride: 3 }).output(Shape::new(1, 9, 10)), Some(Shape::new(1, 3, 4)));
+}
+
+#[test]
 fn pooling_passes_the_first_nan_on() {
     let nan = f64::NAN;
-    let layer = Layer::MaxPool(MaxPool { window: 2, stride: 1 });
+    let layer = Layer::MaxPool(Pool { window: 2, stride: 1 });
     let (y, dx) = both(layer, &values(1, 2, 2, &[9.0, nan, f64::INFINITY, nan]), &[1.0]);
     assert_same(&y, &[nan]);
     assert_same(&dx, &[0.0, 1.0, 0.0, 0.0]);

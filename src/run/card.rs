@@ -6,6 +6,7 @@ use crate::metrics::EvaluationLine;
 use crate::products::Precision;
 use crate::recipe::{Figures, PAPER};
 use crate::schedule::Schedule;
+use crate::variation::{Activation, Part, Talk, Variation};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -29,11 +30,11 @@ fn write_card(
     evaluations: &[EvaluationLine],
 ) -> std::fmt::Result {
     let name = run.file_name().unwrap_or(run.as_os_str()).to_string_lossy();
-    let Config { net, batch, data, classes, .. } = config;
+    let Config { net, variation, batch, data, classes, .. } = config;
     writeln!(out, "# {name}\n")?;
     writeln!(
         out,
-        "Net `{net}` on {} training images of {} classes, {step} of {} steps of {batch} images, by alexnet {}.\n",
+        "Net `{net}{variation}` on {} training images of {} classes, {step} of {} steps of {batch} images, by alexnet {}.\n",
         data.train_images,
         classes.len(),
         config.steps,
@@ -98,7 +99,7 @@ fn command(config: &Config) -> String {
         None => ("steps", value(&config.steps)),
     };
     let mut options = vec![
-        ("net", value(&config.net)),
+        ("net", format!("{}{}", config.net, config.variation)),
         length,
         ("batch", value(&config.batch)),
         ("accumulate", value(&config.accumulate)),
@@ -141,6 +142,7 @@ fn command(config: &Config) -> String {
 pub fn differences(config: &Config) -> Vec<String> {
     let mut list = Vec::new();
     list.extend(net_difference(&config.net).map(str::to_owned));
+    list.extend(variation_differences(&config.variation).into_iter().map(str::to_owned));
     list.extend(recipe_differences(config));
     list.extend(number_differences(config));
     list.extend(data_differences(config));
@@ -160,6 +162,32 @@ fn net_difference(net: &str) -> Option<&'static str> {
         ),
         _ => None,
     }
+}
+
+fn variation_differences(variation: &Variation) -> Vec<&'static str> {
+    let part = |part: &Part| match part {
+        Part::Norm => "Net: without response normalisation (§3.3).",
+        Part::Overlap => {
+            "Net: pooling windows of 2×2 pixels that do not overlap, with conv2 padded by 1 and conv5 by 0, where §3.4 has \
+             overlapping ones of 3×3."
+        }
+        Part::Conv3 => "Net: without conv3; the next layer reads what it read (§7).",
+        Part::Conv4 => "Net: without conv4; the next layer reads what it read (§7).",
+        Part::Conv5 => "Net: without conv5; the next layer reads what it read (§7).",
+    };
+    let talk = match variation.talk {
+        Talk::Paper => None,
+        Talk::Fc => Some("Net: columns talk at the fully connected layers alone, where Figure 2 has conv3 too."),
+        Talk::Conv4 => Some("Net: columns talk at conv4, where Figure 2 has conv3."),
+        Talk::None => Some("Net: columns do not talk before the last layer."),
+        Talk::Wide => Some(
+            "Net: columns do not talk before the last layer; conv2 is a quarter wider and the hidden fully connected \
+             layers are twice as wide.",
+        ),
+        Talk::All => Some("Net: every layer but the first reads both columns."),
+    };
+    let tanh = (variation.activation == Activation::Tanh).then_some("Net: tanh where §3.1 has ReLU.");
+    variation.without.iter().map(part).chain(talk).chain(tanh).collect()
 }
 
 fn recipe_differences(config: &Config) -> Vec<String> {

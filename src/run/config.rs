@@ -9,6 +9,7 @@ use crate::net::{Net, Table};
 use crate::products::Precision;
 use crate::recipe::{self, Figures};
 use crate::schedule::Schedule;
+use crate::variation::Variation;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub struct Config {
     pub version: String,
     /// Name of the network's table.
     pub net: String,
+    /// How the network differs from that table.
+    #[serde(default, skip_serializing_if = "Variation::is_none")]
+    pub variation: Variation,
     /// Whose figures are followed where the paper and its source differ.
     pub recipe: Figures,
     /// Seed of every random draw.
@@ -153,6 +157,7 @@ impl Config {
         Ok(Self {
             version: VERSION.to_owned(),
             net: table.name.to_owned(),
+            variation: table.variation.clone(),
             recipe: Figures::Source,
             seed: 0,
             batch: own.batch,
@@ -196,13 +201,15 @@ impl Config {
     }
 
     /// The network's table.
-    pub fn table(&self) -> Result<&'static Table> {
-        alexnet::table(&self.net).ok_or_else(|| Error::Usage(format!("config.toml: there is no net `{}`", self.net)))
+    pub fn table(&self) -> Result<Table> {
+        let table = alexnet::table(&self.net);
+        let table = table.ok_or_else(|| Error::Usage(format!("config.toml: there is no net `{}`", self.net)))?;
+        table.varied(self.variation.clone())
     }
 
     /// The network.
     pub fn network(&self) -> Result<Net> {
-        Ok(Net::resolve(self.table()?, self.classes.len(), self.dropout as f32)?.with_rates(&self.rates))
+        Ok(Net::resolve(&self.table()?, self.classes.len(), self.dropout as f32)?.with_rates(&self.rates))
     }
 
     /// What the machine must know.

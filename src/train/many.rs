@@ -103,7 +103,7 @@ impl Many {
             config.kernels = Run::open(&folder)?.config.kernels;
         }
         let table = config.table()?;
-        let devices = self.devices(table);
+        let devices = self.devices(&table);
         config.adapters = Adapters::new(self.adapters.as_deref(), devices);
         let how = How { adapters: self.adapters.as_deref(), ..How::default() };
         let devices = variants(&mut config, devices, how, |note| progress.note(note))?;

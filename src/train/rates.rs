@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// # Errors
 /// A row that the table lacks or that has nothing to learn, one that is named twice, a factor that is none, or a network
 /// in which nothing learns.
-pub fn factors(table: &'static Table, freeze: &[String], scales: &[String]) -> Result<BTreeMap<String, f64>> {
+pub fn factors(table: &Table, freeze: &[String], scales: &[String]) -> Result<BTreeMap<String, f64>> {
     let net = Net::resolve(table, 1, 0.0)?;
     let learning: Vec<&str> =
         (0..net.rows.len()).filter(|&row| !net.params(row).is_empty()).map(|row| net.rows[row].name).collect();

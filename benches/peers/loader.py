@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What needs Python: the same work done by the peers, in one run. `make peers`; `--short` is what `.ci/run` calls.
+"""Images: the same work by `alexnet` and its peers in Python. `--short` is what `.ci/run` calls.
 
     filters     Pillow's resizing of scikit-image's photographs against `alexnet`'s, mean absolute difference in levels
     webdataset  the webdataset package reads back what `prepare --form webdataset` wrote
@@ -11,6 +11,7 @@ Exits with 1 where a bound is missed.
 import argparse
 import glob
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from PIL import Image
 import photographs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/alexnet"
 SIZE = 256
 # Mean absolute difference in grey levels.
 LEVELS = 1.5
@@ -33,8 +35,7 @@ RAW, PREPARE = 15_000, 500
 
 
 def alexnet(*arguments):
-    binary = pathlib.Path(args.binary)
-    done = subprocess.run([binary, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([BINARY, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
 
 
@@ -126,8 +127,9 @@ def rates(folder, source):
     report("prepared squares", f"{own:.0f} images/s as f32, {own_u8:.0f} as u8", RAW, own_u8 >= RAW)
 
 
-parser = argparse.ArgumentParser()
-parser.add_argument("--binary", default=ROOT / "target/release/alexnet")
+parser = argparse.ArgumentParser(
+    prog="benches/peers/run loader", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+)
 parser.add_argument("--short", action="store_true", help="what does not measure time")
 parser.add_argument("--images", type=int, default=2000)
 args = parser.parse_args()
