@@ -6,6 +6,7 @@ mod loader;
 mod net;
 mod prepare;
 mod report;
+mod reproduce;
 mod train;
 mod tune;
 
@@ -13,7 +14,7 @@ use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
 use crate::products::Precision;
-use crate::recipe::Figures;
+use crate::recipe::{Figures, Start};
 use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -26,6 +27,7 @@ pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use net::{NetArgs, VariationArgs};
 pub use prepare::PrepareArgs;
+pub use reproduce::ReproduceArgs;
 
 use net::tables;
 
@@ -55,6 +57,9 @@ pub enum Command {
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
     Prepare(PrepareArgs),
+    /// Repeat the paper's experiments and set what is found beside its numbers. Interrupted, the same command goes on.
+    #[command(after_help = reproduce::names())]
+    Reproduce(ReproduceArgs),
     /// Write the built-in data set: ten classes of drawings that need shape, texture and colour; twenty hard ones.
     Synth(SynthArgs),
     /// List the adapters of this machine.
@@ -144,6 +149,9 @@ pub struct TrainArgs {
     /// Images of the training set that each evaluation counts as well, in use: centre crops, without dropout [default: 0].
     #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).map(|n| n as usize))]
     pub train_error: Option<usize>,
+    /// Steps between evaluations on these training images [default: as --eval-every].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), requires = "train_error")]
+    pub train_error_every: Option<u64>,
     /// End the run once the error on these training images is at most so much, as in 0.25.
     #[arg(long, value_name = "ERROR", value_parser = below_one, allow_negative_numbers = true, requires = "train_error")]
     pub until_train_error: Option<f64>,
@@ -194,6 +202,10 @@ pub struct TrainArgs {
     /// Whose figures to follow where the paper and its source differ [default: source].
     #[arg(long, value_enum)]
     pub recipe: Option<Figures>,
+    /// Standard deviations and biases that it begins with; the paper's and its source's are scaled by fan-in to a smaller
+    /// network [default: own].
+    #[arg(long, value_enum)]
+    pub init: Option<Start>,
     /// What to do with EXIF orientation [default: apply].
     #[arg(long, value_enum)]
     pub exif: Option<Exif>,

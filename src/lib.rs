@@ -31,6 +31,7 @@
 //!
 //! **Use**
 //! - [`eval`], [`predict`], [`filters`]: errors, classes of images, Figure 3
+//! - [`mod@reproduce`]: the paper's experiments, beside its numbers
 //! - [`cli`]: what can be typed
 //!
 //! **Trust**
@@ -65,6 +66,7 @@ pub mod products;
 pub mod random;
 pub mod recipe;
 pub mod reference;
+pub mod reproduce;
 pub mod run;
 pub mod schedule;
 pub mod shape;

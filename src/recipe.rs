@@ -14,6 +14,26 @@ pub enum Figures {
     Paper,
 }
 
+/// Which standard deviations and biases a network begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// The network's own.
+    #[default]
+    Own,
+    /// The paper's: 0.01 everywhere. In a smaller network what gives its layer the same fan-in × σ².
+    Paper,
+    /// The source's: 0.03 in conv3-5; the same in a smaller network.
+    Source,
+}
+
+impl Start {
+    /// Whether it is the network's own.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
 /// A network's own defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
@@ -74,6 +94,25 @@ pub fn init(net: &Net, figures: Figures, tensor: &Tensor) -> Init {
     } else {
         let one = matches!(row.name, "conv2" | "conv4" | "conv5" | "fc6" | "fc7");
         Init::Constant(if one { 1.0 } else { 0.0 })
+    }
+}
+
+/// How `tensor` of `net` begins as `start` says; as [`init`] where that is the network's own.
+pub fn init_as(net: &Net, figures: Figures, start: Start, tensor: &Tensor) -> Init {
+    let figures = match start {
+        Start::Own => return init(net, figures, tensor),
+        Start::Paper => Figures::Paper,
+        Start::Source => Figures::Source,
+    };
+    let name = net.rows[tensor.row].name;
+    let paper = Net::resolve(&alexnet::ALEXNET, net.classes, net.dropout).expect("the paper's network has its shapes");
+    let theirs = paper.tensors().into_iter().find(|t| paper.rows[t.row].name == name && t.place == tensor.place);
+    // A layer that the paper's network lacks begins as its last convolution.
+    let theirs = theirs.unwrap_or_else(|| paper.tensors().swap_remove(8 + tensor.place));
+    let fan_in = |tensor: &Tensor| tensor.dims[1..].iter().product::<usize>() as f32;
+    match init(&paper, figures, &theirs) {
+        Init::Normal(deviation) => Init::Normal(deviation * (fan_in(&theirs) / fan_in(tensor)).sqrt()),
+        constant @ Init::Constant(_) => constant,
     }
 }
 

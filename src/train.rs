@@ -241,8 +241,10 @@ impl Trainer {
 
     /// Evaluates on all that the run asks for; returns whether it came to the end before `stop`.
     fn evaluate_all(&mut self, progress: &mut Progress, stop: &AtomicBool) -> Result<bool> {
-        let val = (!self.images.val.is_empty()).then(|| self.images.val.clone());
-        let train = (self.run.config.train_error > 0).then(|| self.sample());
+        let on = |split| self.run.config.evaluates_on(split, self.state.step);
+        let (on_val, on_train) = (on(Split::Val), on(Split::Train));
+        let val = on_val.then(|| self.images.val.clone());
+        let train = on_train.then(|| self.sample());
         let mut lines = Vec::new();
         for (set, split) in [(val, Split::Val), (train, Split::Train)] {
             let Some(set) = set else { continue };
@@ -395,7 +397,7 @@ pub fn read_first(path: &Path, config: &Config) -> Result<Weights> {
 fn first_weights(run: &Run, machine: &Machine, first: Option<Weights>) -> Result<Vec<Vec<f32>>> {
     let net = machine.net();
     let Some(mut file) = first else {
-        return Ok(weights::initial(net, run.config.recipe, run.config.seed));
+        return Ok(weights::initial_as(net, run.config.recipe, run.config.init, run.config.seed));
     };
     let mut tensors = file.take(net)?;
     weights::rescale(net, &mut tensors, file.dropout.unwrap_or(0.0));

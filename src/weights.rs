@@ -13,7 +13,7 @@ use crate::data::{Colour, MeanCrop, Stats};
 use crate::error::{Error, Result};
 use crate::layer::{Full, Layer};
 use crate::net::{Net, Table};
-use crate::recipe::{self, Figures, Init};
+use crate::recipe::{self, Figures, Init, Start};
 use crate::variation::Variation;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -307,7 +307,12 @@ pub fn named(net: &Net, tensors: Vec<Vec<f32>>) -> BTreeMap<String, Array> {
 
 /// The values `net` begins with: by [`recipe::init`], a stream of ChaCha8 per tensor, wherever the columns lie.
 pub fn initial(net: &Net, figures: Figures, seed: u64) -> Vec<Vec<f32>> {
-    let draw = |(stream, tensor): (usize, &crate::net::Tensor)| match recipe::init(net, figures, tensor) {
+    initial_as(net, figures, Start::Own, seed)
+}
+
+/// The same with the standard deviations that `start` names.
+pub fn initial_as(net: &Net, figures: Figures, start: Start, seed: u64) -> Vec<Vec<f32>> {
+    let draw = |(stream, tensor): (usize, &crate::net::Tensor)| match recipe::init_as(net, figures, start, tensor) {
         Init::Constant(value) => vec![value; tensor.len()],
         Init::Normal(deviation) => {
             let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, data, loader, prepare, report::Report, train, tune,
+    UseArgs, data, loader, prepare, report::Report, reproduce, train, tune,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -35,6 +35,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Filters(args) => draw_filters(&args)?,
         Command::Data(args) => return data::run(&args),
         Command::Prepare(args) => prepare::run(&args)?,
+        Command::Reproduce(args) => return reproduce::run(&args),
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,

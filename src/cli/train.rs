@@ -240,6 +240,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
     let weights = args.weights.as_deref().map(weights::locate).transpose()?;
     Ok(Config {
         recipe: args.recipe.unwrap_or(own.recipe),
+        init: args.init.unwrap_or(own.init),
         seed: args.seed.unwrap_or(own.seed),
         batch,
         accumulate,
@@ -266,6 +267,7 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         checkpoint_every: args.checkpoint_every.unwrap_or(pass),
         eval_every: args.eval_every.unwrap_or(pass),
         train_error: args.train_error.unwrap_or(own.train_error),
+        train_error_every: args.train_error_every,
         until_train_error: args.until_train_error,
         keep: args.keep.unwrap_or(own.keep),
         weights: weights.map(|path| std::path::absolute(&path).unwrap_or(path)),
@@ -308,6 +310,11 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--checkpoint-every", args.checkpoint_every.map(|v| text(&v)), text(&config.checkpoint_every)),
         ("--eval-every", args.eval_every.map(|v| text(&v)), text(&config.eval_every)),
         ("--train-error", args.train_error.map(|v| text(&v)), text(&config.train_error)),
+        (
+            "--train-error-every",
+            args.train_error_every.map(|v| text(&v)),
+            text(&config.train_error_every.unwrap_or(config.eval_every)),
+        ),
         ("--until-train-error", args.until_train_error.map(|v| text(&v)), said(config.until_train_error)),
         ("--schedule", args.schedule.as_ref().map(|v| text(v)), text(&config.schedule)),
         ("--colour", args.colour.map(|v| text(&(v as f32))), text(&config.colour)),
@@ -322,6 +329,7 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--order", args.order.as_ref().map(word), word(&config.order)),
         ("--exif", args.exif.as_ref().map(word), word(&config.exif)),
         ("--precision", args.kernels.precision.as_ref().map(word), word(&config.precision)),
+        ("--init", args.init.as_ref().map(word), word(&config.init)),
         ("--recipe", args.recipe.as_ref().map(word), word(&config.recipe)),
     ];
     let rates = train::factors(&config.table()?, &args.freeze, &args.lr_scale)?;

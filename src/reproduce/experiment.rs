@@ -15,14 +15,24 @@ pub enum Scale {
     Small,
     /// The paper's networks, schedule and data.
     Paper,
+    /// Four steps of each small run on a few images: whether all of it works.
+    #[value(hide = true)]
+    Trial,
+}
+
+impl Scale {
+    /// Whether images are drawn and networks small.
+    pub fn is_small(self) -> bool {
+        self != Self::Paper
+    }
 }
 
 /// Which images an arm trains on, and is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
-    /// Drawn, hard, twelve classes: most experiments at small scale.
+    /// Drawn, ten classes: most experiments at small scale. In as few steps as they take, no network learns all of it.
     Drawn,
-    /// 20 training images of each of those classes; the same held-out images.
+    /// 36 training images of each of those classes; the same held-out images.
     Few,
     /// Drawn, hard, all twenty classes, other images: to train on first.
     More,

@@ -29,6 +29,8 @@ use std::sync::atomic::AtomicBool;
 const TRAIN_ERROR: usize = 1000;
 /// Steps that are timed to learn a network's speed.
 const TIMED: usize = 5;
+/// Steps of a run that only tries whether all of it works.
+const TRIAL: u64 = 4;
 /// Seconds that a run takes beside its steps: allocation, recording, a checkpoint.
 const BESIDE: f64 = 1.5;
 
@@ -91,14 +93,20 @@ impl Lab {
         config.seed = seed;
         config.keep = 1;
         config.train_error = TRAIN_ERROR;
-        if self.scale == Scale::Small {
+        if self.scale.is_small() {
             // Evaluated and saved at its end, unless the arm says otherwise.
             (config.epochs, config.eval_every, config.checkpoint_every) = (None, u64::MAX, u64::MAX);
         } else {
             config.schedule = "steps:24,50,78".parse().map_err(Error::Usage)?;
         }
         (arm.set)(&mut config);
+        if self.scale == Scale::Trial {
+            (config.steps, config.batch) = (config.steps.min(TRIAL), 8);
+            config.train_error_every = config.train_error_every.map(|_| TRIAL / 2);
+            config.eval_every = config.eval_every.min(TRIAL);
+        }
         config.eval_every = config.eval_every.min(config.steps);
+        config.train_error = config.train_error.min(config.data.train_images);
         config.checkpoint_every = config.checkpoint_every.min(config.steps);
         if let Some(after) = &arm.after {
             let first = arms.iter().find(|arm| arm.name == *after).expect("an arm comes after one of its experiment");
@@ -138,10 +146,12 @@ impl Lab {
     /// A device was lost.
     pub fn seconds(&self, config: &Config) -> Result<f64> {
         let speed = self.speed(config)?;
-        let evaluations = config.steps.div_ceil(config.eval_every) as f64;
-        let evaluated = config.data.val_images + config.train_error.min(config.data.train_images);
+        let times = |every: u64| config.steps.div_ceil(every) as f64;
+        let evaluated = times(config.eval_every) * config.data.val_images as f64
+            + times(config.train_error_every.unwrap_or(config.eval_every))
+                * config.train_error.min(config.data.train_images) as f64;
         let trained = (config.steps * config.batch as u64) as f64;
-        Ok(trained / speed.training + evaluations * evaluated as f64 / speed.forward + BESIDE)
+        Ok(trained / speed.training + evaluated / speed.forward + BESIDE)
     }
 
     /// Bytes that a run takes on each device.
@@ -164,29 +174,74 @@ impl Lab {
         let net = config.network()?;
         if self.scale == Scale::Paper && net.table.name != alexnet::ALEXNET.name {
             let paper = Config { net: alexnet::ALEXNET.name.to_owned(), batch: 128, ..config.clone() };
-            let cost = |net: &Net| -> usize { (0..net.rows.len()).map(|row| net.columns_of(row) * net.multiply_adds(row)).sum() };
+            let cost = |net: &Net| -> usize {
+                (0..net.rows.len()).map(|row| net.columns_of(row) * net.multiply_adds(row)).sum()
+            };
             let factor = cost(&paper.network()?) as f64 / cost(&net) as f64;
             let speed = self.speed(&paper)?;
             return Ok(Speed { training: factor * speed.training, forward: factor * speed.forward });
         }
-        let label = format!("speed of {} at batch {} on {}", net_name(config), config.batch, self.adapters().join(" and "));
+        let label =
+            format!("speed of {} at batch {} on {}", net_name(config), config.batch, self.adapters().join(" and "));
         self.measured(&label, || {
             let mut config = config.clone();
             let table = config.table()?;
             let how = How { adapters: self.many.adapters(), ..How::default() };
             let devices = variants(&mut config, self.many.devices(&table), how, |_| ())?;
-            let steps = if self.scale == Scale::Small { TIMED } else { 1 };
+            let steps = if self.scale.is_small() { TIMED } else { 1 };
             let (training, _) = bench::step(&net, &devices, config.batch, config.accumulate, steps, false)?;
             let forward = bench::forward(&net, &devices, config.batch, steps)?;
             Ok(Speed { training: training.images_per_second, forward: forward.images_per_second })
         })
     }
 
+    /// Median seconds of a training step: of `config` as it is trained, or with both columns on the `first` adapter, or on
+    /// `two` devices.
+    ///
+    /// # Errors
+    /// A device was lost.
+    pub fn step_seconds(&self, config: &Config, adapters: Option<&str>) -> Result<f64> {
+        let first = self.many.adapters().and_then(|list| list.split(',').next()).unwrap_or("0").trim().to_owned();
+        let list = match (adapters, self.many.adapters()) {
+            (None, _) | (Some("first"), _) => first,
+            (_, Some(both)) if both.contains(',') => both.to_owned(),
+            _ => format!("{first},{first}"),
+        };
+        let label = format!(
+            "seconds of a step of {} at batch {} on {list}: {}",
+            net_name(config),
+            config.batch,
+            self.adapters().join(" and ")
+        );
+        self.measured(&label, || {
+            let mut config = config.clone();
+            let opened = crate::gpu::select(Some(&list), config.table()?.columns)?;
+            let how = How { adapters: Some(&list), ..How::default() };
+            let devices = variants(&mut config, &opened, how, |_| ())?;
+            let (step, _) = bench::step(&config.network()?, &devices, config.batch, config.accumulate, TIMED, false)?;
+            Ok(step.seconds)
+        })
+    }
+
+    /// On what two columns run, in words.
+    pub fn placement(&self) -> String {
+        match &self.adapters()[..] {
+            [one] => format!(
+                "There is one adapter ({one}): two devices on it share its cores, so no gain in time can be expected."
+            ),
+            both => format!("The columns are on {}.", both.join(" and ")),
+        }
+    }
+
     /// What `work` makes of nothing but the networks that `label` names: done once, and kept.
     ///
     /// # Errors
     /// Those of `work`; a file that is none of this program's.
-    pub fn measured<T: Serialize + DeserializeOwned>(&self, label: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn measured<T: Serialize + DeserializeOwned>(
+        &self,
+        label: &str,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         #[derive(Serialize, Deserialize)]
         struct Kept<T> {
             label: String,
@@ -216,8 +271,15 @@ impl Lab {
     ///
     /// # Errors
     /// Weights or images that cannot be read.
-    pub fn ensembles(&self, source: Source, members: &[&Trained], sizes: &[usize], views: usize) -> Result<Vec<Evaluation>> {
-        let names: Vec<_> = members.iter().map(|run| run.run.file_name().unwrap_or_default().to_string_lossy()).collect();
+    pub fn ensembles(
+        &self,
+        source: Source,
+        members: &[&Trained],
+        sizes: &[usize],
+        views: usize,
+    ) -> Result<Vec<Evaluation>> {
+        let names: Vec<_> =
+            members.iter().map(|run| run.run.file_name().unwrap_or_default().to_string_lossy()).collect();
         let label = format!("errors of the first {sizes:?} of {names:?}, {views} views");
         self.measured(&label, || {
             let mut sums: Vec<f32> = Vec::new();
@@ -297,5 +359,5 @@ impl Lab {
 
 /// A network in words.
 pub fn net_name(config: &Config) -> String {
-    config.net.clone()
+    format!("{}{}", config.net, config.variation)
 }

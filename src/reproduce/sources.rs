@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// Held-out images of every drawn set.
-pub const HELD_OUT: usize = 5040;
+const HELD_OUT: usize = 5000;
 
 /// Where images come from, and those that are open.
 pub struct Sources {
@@ -65,11 +65,13 @@ impl Sources {
     /// # Errors
     /// The user named none.
     pub fn ensure(&self, source: Source) -> Result<()> {
-        if self.scale == Scale::Small || self.assume || self.named.contains_key(&source) {
+        if self.scale.is_small() || self.assume || self.named.contains_key(&source) {
             return Ok(());
         }
         let Published { option, name, fetch, .. } = published(source);
-        Err(Error::Usage(format!("{option}: --scale paper needs {name}; {fetch}. Or leave such experiments out by name")))
+        Err(Error::Usage(format!(
+            "{option}: --scale paper needs {name}; {fetch}. Or leave such experiments out by name"
+        )))
     }
 
     /// Draws a set that is missing, and opens it with its squares kept at `size` pixels.
@@ -83,15 +85,22 @@ impl Sources {
         self.ensure(source)?;
         let images = match drawn(source) {
             Some(settings) => {
+                let few = Synth { train: 2, val: 1, ..settings };
+                let settings = if self.scale == Scale::Trial { few } else { settings };
                 let train = self.draw(source, &settings, progress)?;
                 // The held-out images are those of the first set wherever they are the same.
-                let val = if source == Source::Few { self.images(Source::Drawn, size, progress)?.val } else { open(&train, Split::Val)? };
+                let val = if source == Source::Few {
+                    self.images(Source::Drawn, size, progress)?.val
+                } else {
+                    open(&train, Split::Val)?
+                };
                 Images { train: open(&train, Split::Train)?, val }
             }
             None => {
                 let path = &self.named[&source];
                 let train = source::open(path, Split::Train, &Options::default(), progress)?;
-                let val = source::open(path, Split::Val, &Options::default(), progress)?.with_classes(&train.classes)?;
+                let val =
+                    source::open(path, Split::Val, &Options::default(), progress)?.with_classes(&train.classes)?;
                 Images { train: Arc::new(train), val: Arc::new(val) }
             }
         };
@@ -155,11 +164,11 @@ fn open(path: &Path, split: Split) -> Result<Arc<DataSet>> {
 
 /// What is drawn for a source; `None` for those of the user.
 fn drawn(source: Source) -> Option<Synth> {
-    let set = |classes, train, seed| Synth { classes, train, val: HELD_OUT / classes, seed, hard: true };
+    let easy = Synth { classes: 10, train: 400, val: HELD_OUT / 10, seed: 1, hard: false };
     match source {
-        Source::Drawn => Some(set(12, 400, 1)),
-        Source::Few => Some(Synth { val: 1, ..set(12, 30, 1) }),
-        Source::More => Some(set(20, 300, 2)),
+        Source::Drawn => Some(easy),
+        Source::Few => Some(Synth { train: 36, val: 1, ..easy }),
+        Source::More => Some(Synth { classes: 20, train: 300, val: 1, seed: 2, hard: true }),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::Config;
 use crate::data::{Augment, Mean, Order, Split};
 use crate::metrics::EvaluationLine;
 use crate::products::Precision;
-use crate::recipe::{Figures, PAPER};
+use crate::recipe::{Figures, PAPER, Start};
 use crate::schedule::Schedule;
 use crate::variation::{Activation, Part, Talk, Variation};
 use std::collections::BTreeMap;
@@ -111,6 +111,7 @@ fn command(config: &Config) -> String {
         ("seed", value(&config.seed)),
         ("precision", super::word(&config.precision)),
         ("recipe", super::word(&config.recipe)),
+        ("init", super::word(&config.init)),
         ("augment", super::word(&config.augment)),
         ("order", super::word(&config.order)),
         ("exif", super::word(&config.exif)),
@@ -118,6 +119,7 @@ fn command(config: &Config) -> String {
         ("checkpoint-every", value(&config.checkpoint_every)),
     ];
     options.extend((config.train_error > 0).then(|| ("train-error", value(&config.train_error))));
+    options.extend(config.train_error_every.map(|steps| ("train-error-every", value(&steps))));
     options.extend(config.until_train_error.map(|error| ("until-train-error", value(&error))));
     let said = &config.data.options;
     options.extend(config.data.val.as_deref().map(|path| ("val", quoted(path))));
@@ -195,6 +197,13 @@ fn recipe_differences(config: &Config) -> Vec<String> {
     if let Some(weights) = &config.weights {
         let head = if config.new_head { " but their last layer" } else { "" };
         list.push(format!("Initialisation: began with the weights of `{}`{head}.", weights.display()));
+    } else if !config.init.is_own() {
+        let whose =
+            if config.init == Start::Paper { "the paper's 0.01 everywhere" } else { "0.03 in conv3-5, else 0.01" };
+        list.push(format!(
+            "Initialisation: standard deviation {whose}, in other shapes what gives the same fan-in × σ²; biases 1 as in the \
+             paper."
+        ));
     } else if config.net == "tiny" {
         list.push(
             "Initialisation: weights scaled by fan-in but in conv1 and fc8, and biases 0, where the paper has standard \

@@ -1,13 +1,15 @@
 //! `config.toml`: everything that decides a run's bytes, resolved, and what it ran on.
 
 use crate::alexnet;
-use crate::data::{self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Options, Order, Shuffle};
+use crate::data::{
+    self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split,
+};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::machine;
 use crate::net::{Net, Table};
 use crate::products::Precision;
-use crate::recipe::{self, Figures};
+use crate::recipe::{self, Figures, Start};
 use crate::schedule::Schedule;
 use crate::variation::Variation;
 use std::collections::BTreeMap;
@@ -26,6 +28,9 @@ pub struct Config {
     pub variation: Variation,
     /// Whose figures are followed where the paper and its source differ.
     pub recipe: Figures,
+    /// Standard deviations and biases that it begins with.
+    #[serde(default, skip_serializing_if = "Start::is_own")]
+    pub init: Start,
     /// Seed of every random draw.
     pub seed: u64,
     /// Images a step.
@@ -80,6 +85,9 @@ pub struct Config {
     /// Training images of each evaluation, in use; 0: none.
     #[serde(default)]
     pub train_error: usize,
+    /// Steps between evaluations on these images, where not those of the validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_error_every: Option<u64>,
     /// Error on these images at which the run ends before its last step, a fraction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until_train_error: Option<f64>,
@@ -159,6 +167,7 @@ impl Config {
             net: table.name.to_owned(),
             variation: table.variation.clone(),
             recipe: Figures::Source,
+            init: Start::Own,
             seed: 0,
             batch: own.batch,
             accumulate: 1,
@@ -185,6 +194,7 @@ impl Config {
             checkpoint_every: pass,
             eval_every: pass,
             train_error: 0,
+            train_error_every: None,
             until_train_error: None,
             keep: 3,
             weights: None,
@@ -248,7 +258,16 @@ impl Config {
 
     /// Whether an evaluation follows step `step`; none does where there is no image for it.
     pub fn evaluates(&self, step: u64) -> bool {
-        (self.data.val_images > 0 || self.train_error > 0) && due(step, self.eval_every, self.steps)
+        self.evaluates_on(Split::Val, step) || self.evaluates_on(Split::Train, step)
+    }
+
+    /// Whether an evaluation on this split follows step `step`.
+    pub fn evaluates_on(&self, split: Split, step: u64) -> bool {
+        let (images, every) = match split {
+            Split::Train => (self.train_error, self.train_error_every.unwrap_or(self.eval_every)),
+            _ => (self.data.val_images, self.eval_every),
+        };
+        images > 0 && due(step, every, self.steps)
     }
 
     /// Whether a checkpoint follows step `step`.

@@ -49,16 +49,16 @@ pub const EASY: Style = Style {
 
 /// `--hard`.
 pub const HARD: Style = Style {
-    contrast: 0.2..=0.45,
-    under: 8..=16,
-    over: 3..=7,
-    clutter: 1.5,
-    size: 0.8,
-    patch: 2,
-    saturation: 0.35..0.8,
-    value: 0.4..0.9,
-    light: 0.6,
-    grain: 0.07,
+    contrast: 0.3..=0.8,
+    under: 4..=9,
+    over: 1..=4,
+    clutter: 1.2,
+    size: 0.95,
+    patch: 1,
+    saturation: 0.4..0.9,
+    value: 0.45..0.95,
+    light: 0.45,
+    grain: 0.045,
 };
 
 /// A class of the data set.

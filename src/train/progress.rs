@@ -56,6 +56,11 @@ impl Progress {
         self.one_of_many = Some(name.to_owned());
     }
 
+    /// No run is on.
+    pub fn end_of_run(&mut self) {
+        self.one_of_many = None;
+    }
+
     /// A line that stays, but among many runs.
     pub fn note(&self, text: &str) {
         if self.one_of_many.is_none() {
