@@ -500,7 +500,7 @@ pub enum BenchCommand {
         /// The images [default: 300 drawings of 500 pixels, as large as photographs].
         data: Option<PathBuf>,
         /// Which of its images.
-        #[arg(long, value_enum, default_value = "train")]
+        #[arg(long, value_enum, default_value = "val")]
         split: Split,
         /// The source.
         #[command(flatten)]

@@ -126,8 +126,10 @@ impl Work {
         } else if out.join(STATE).exists() {
             State::read(&out.join(STATE))?
         } else {
-            let entries = if out.exists() { fs::read_dir(out).map_err(Error::io(out))?.count() } else { 0 };
-            if entries > 0 {
+            // A kill before the first state leaves a shard that was being written.
+            let entries = if out.exists() { Some(fs::read_dir(out).map_err(Error::io(out))?) } else { None };
+            let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(durable::TMP);
+            if entries.into_iter().flatten().any(|entry| !entry.is_ok_and(|entry| is_ours(&entry))) {
                 return error(out, "holds something else; name a folder that is new or empty".to_owned());
             }
             return Ok(fresh);

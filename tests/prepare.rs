@@ -174,11 +174,14 @@ fn killed_and_started_again() {
         let whole = tempfile::tempdir().unwrap();
         assert!(binary(root.path(), whole.path(), 3, form).status().unwrap().success());
         let out = tempfile::tempdir().unwrap();
+        // As a kill leaves it before the first shard is whole.
+        fs::write(out.path().join(".tmp-train-000000.raw"), [0]).unwrap();
         let mut kills = 0;
         for attempt in 0.. {
             let mut child = binary(root.path(), out.path(), 1 + attempt % 3, form).spawn().unwrap();
             std::thread::sleep(Duration::from_millis(20).mul_f64(1.4f64.powi(attempt as i32)));
-            if child.try_wait().unwrap().is_some_and(|status| status.success()) {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{:?}", child.wait_with_output().unwrap());
                 break;
             }
             child.kill().unwrap();

@@ -104,7 +104,7 @@ def torchvision_rate(source):
 
 
 def own_rate(source, runs=3):
-    found = [json.loads(alexnet("bench", "loader", source, "--workers", 2, "--json")) for _ in range(runs)]
+    found = [json.loads(alexnet("bench", "loader", source, "--split", "train", "--workers", 2, "--json")) for _ in range(runs)]
     return tuple(sorted(run[key] for run in found)[runs // 2] for key in ("images_per_second", "images_per_second_u8"))
 
 

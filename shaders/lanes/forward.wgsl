@@ -11,6 +11,16 @@
 @group(0) @binding(2) var<storage, read> b: array<f32>;                   // [OUT]
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // [OUT, OUT_H, OUT_W, N4]
 
+// vec4s of a map's weights.
+const MAP = KERNEL * KERNEL * C4;
+
+fn store(o: u32, pixel: u32, images: u32, sum: vec4<f32>) {
+    if o >= OUT { return; }
+    var value = sum + vec4(b[o]);
+    if RELU == 1u { value = relu(value); }
+    y[(o * OUT_H * OUT_W + pixel) * N4 + images] = value;
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let images = group.x % (N4 / LANES) * LANES + lane;
@@ -18,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let y0 = i32(pixel / OUT_W * STRIDE) - i32(PAD);
     let x0 = i32(pixel % OUT_W * STRIDE) - i32(PAD);
     let row = group.y * TM;
-    var sum: array<vec4<f32>, TM>;
+    var sum: Rows;
     for (var u = 0u; u < KERNEL; u++) {
         let iy = y0 + i32(u);
         if iy >= 0 && iy < i32(H) {
@@ -27,31 +37,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 if ix >= 0 && ix < i32(W) {
                     let place = (u32(iy) * W + u32(ix)) * N4 + images;
                     for (var c = 0u; c < C4; c += CHUNK) {
-                        var a: array<vec4<f32>, TM>;
-                        for (var i = 0u; i < TM; i++) {
-                            a[i] = textureLoad(w, at((((row + i) * KERNEL + u) * KERNEL + v) * C4 + c + lane));
-                        }
+                        var a: Rows;
+                        let weights = ((row * KERNEL + u) * KERNEL + v) * C4 + c + lane;
+                        for (var i = 0u; i < PART; i++) { a.low[i] = textureLoad(w, at(weights + i * MAP)); }
+                        for (var i = 0u; i < PART; i++) { a.high[i] = textureLoad(w, at(weights + (PART + i) * MAP)); }
                         for (var k = 0u; k < CHUNK; k++) {
+                            var values: array<vec4<f32>, 4>;
                             for (var e = 0u; e < 4u; e++) {
+                                let map = (c + k) * 4u + e;
                                 // Maps past C are padding of the weights only.
-                                if C % 4u == 0u || (c + k) * 4u + e < C {
-                                    let value = textureLoad(x, at(((c + k) * 4u + e) * (H * W * N4) + place));
-                                    for (var i = 0u; i < TM; i++) {
-                                        sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
-                                    }
-                                }
+                                if C % 4u == 0u || map < C { values[e] = textureLoad(x, at(map * (H * W * N4) + place)); }
                             }
+                            add(&sum, &a, k, &values, 4u);
                         }
                     }
                 }
             }
         }
     }
-    for (var i = 0u; i < TM; i++) {
-        if row + i < OUT {
-            var value = sum[i] + vec4(b[row + i]);
-            if RELU == 1u { value = relu(value); }
-            y[((row + i) * OUT_H * OUT_W + pixel) * N4 + images] = value;
-        }
+    for (var i = 0u; i < PART; i++) {
+        store(row + i, pixel, images, sum.low[i]);
+        store(row + PART + i, pixel, images, sum.high[i]);
     }
 }

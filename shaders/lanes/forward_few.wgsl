@@ -12,6 +12,10 @@
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // [OUT, OUT_H, OUT_W, N4]
 
 const V4 = (KERNEL + 3u) / 4u;
+// Weights of a row behind the whole vec4s.
+const REST = KERNEL % 4u;
+// vec4s of a map's weights.
+const MAP = C * KERNEL * V4;
 // Whether no window reaches past the image.
 const INSIDE = PAD == 0u && (OUT_H - 1u) * STRIDE + KERNEL <= H && (OUT_W - 1u) * STRIDE + KERNEL <= W;
 
@@ -22,6 +26,13 @@ fn pixel_at(line: u32, ix: i32, images: u32) -> vec4<f32> {
     return select(vec4(0.0), textureLoad(x, at((line + select(0u, u32(ix), inside)) * N4 + images)), inside);
 }
 
+fn store(o: u32, pixel: u32, images: u32, sum: vec4<f32>) {
+    if o >= OUT { return; }
+    var value = sum + vec4(b[o]);
+    if RELU == 1u { value = relu(value); }
+    y[(o * OUT_H * OUT_W + pixel) * N4 + images] = value;
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let images = group.x % (N4 / LANES) * LANES + lane;
@@ -29,36 +40,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let y0 = i32(pixel / OUT_W * STRIDE) - i32(PAD);
     let x0 = i32(pixel % OUT_W * STRIDE) - i32(PAD);
     let row = group.y * TM;
-    var sum: array<vec4<f32>, TM>;
+    var sum: Rows;
     for (var r = 0u; r < C * KERNEL; r++) {
         let iy = y0 + i32(r % KERNEL);
         if INSIDE || (iy >= 0 && iy < i32(H)) {
-            var a: array<vec4<f32>, TM>;
-            for (var i = 0u; i < TM; i++) {
-                a[i] = textureLoad(w, at(((row + i) * C * KERNEL + r) * V4 + lane));
-            }
+            var a: Rows;
+            let weights = (row * C * KERNEL + r) * V4 + lane;
+            for (var i = 0u; i < PART; i++) { a.low[i] = textureLoad(w, at(weights + i * MAP)); }
+            for (var i = 0u; i < PART; i++) { a.high[i] = textureLoad(w, at(weights + (PART + i) * MAP)); }
             let line = (r / KERNEL * H + u32(iy)) * W;
             for (var k = 0u; k < KERNEL / 4u; k++) {
-                for (var e = 0u; e < 4u; e++) {
-                    let value = pixel_at(line, x0 + i32(k * 4u + e), images);
-                    for (var i = 0u; i < TM; i++) {
-                        sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
-                    }
-                }
+                var values: array<vec4<f32>, 4>;
+                for (var e = 0u; e < 4u; e++) { values[e] = pixel_at(line, x0 + i32(k * 4u + e), images); }
+                add(&sum, &a, k, &values, 4u);
             }
-            for (var e = 0u; e < KERNEL % 4u; e++) {
-                let value = pixel_at(line, x0 + i32(KERNEL / 4u * 4u + e), images);
-                for (var i = 0u; i < TM; i++) {
-                    sum[i] = fma(vec4(subgroupShuffle(a[i][e], KERNEL / 4u)), value, sum[i]);
-                }
-            }
+            var rest: array<vec4<f32>, 4>;
+            for (var e = 0u; e < REST; e++) { rest[e] = pixel_at(line, x0 + i32(KERNEL - REST + e), images); }
+            add(&sum, &a, KERNEL / 4u, &rest, REST);
         }
     }
-    for (var i = 0u; i < TM; i++) {
-        if row + i < OUT {
-            var value = sum[i] + vec4(b[row + i]);
-            if RELU == 1u { value = relu(value); }
-            y[((row + i) * OUT_H * OUT_W + pixel) * N4 + images] = value;
-        }
+    for (var i = 0u; i < PART; i++) {
+        store(row + i, pixel, images, sum.low[i]);
+        store(row + PART + i, pixel, images, sum.high[i]);
     }
 }

@@ -14,27 +14,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let images = group.x % (G4 / LANES) * LANES + lane;
     let tile = group.x / (G4 / LANES) * SIDE * SIDE + group.z;
     let row = group.y * TM;
-    var sum: array<vec4<f32>, TM>;
+    var sum: Rows;
     for (var s = 0u; s < SUM4; s += CHUNK) {
-        var a: array<vec4<f32>, TM>;
-        for (var i = 0u; i < TM; i++) {
-            a[i] = textureLoad(u, at((group.z * ROWS + row + i) * SUM4 + s + lane));
-        }
+        var a: Rows;
+        let place = (group.z * ROWS + row) * SUM4 + s + lane;
+        for (var i = 0u; i < PART; i++) { a.low[i] = textureLoad(u, at(place + i * SUM4)); }
+        for (var i = 0u; i < PART; i++) { a.high[i] = textureLoad(u, at(place + (PART + i) * SUM4)); }
         for (var k = 0u; k < CHUNK; k++) {
+            var x: array<vec4<f32>, 4>;
             for (var e = 0u; e < 4u; e++) {
+                let term = (s + k) * 4u + e;
                 // Terms past SUM are padding of u only.
-                if SUM % 4u == 0u || (s + k) * 4u + e < SUM {
-                    let value = textureLoad(v, at((tile * SUM + (s + k) * 4u + e) * G4 + images));
-                    for (var i = 0u; i < TM; i++) {
-                        sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
-                    }
-                }
+                if SUM % 4u == 0u || term < SUM { x[e] = textureLoad(v, at((tile * SUM + term) * G4 + images)); }
             }
+            add(&sum, &a, k, &x, 4u);
         }
     }
-    for (var i = 0u; i < TM; i++) {
-        if row + i < ROWS {
-            m[(tile * ROWS + row + i) * G4 + images] = sum[i];
-        }
+    let place = (tile * ROWS + row) * G4 + images;
+    for (var i = 0u; i < PART; i++) {
+        if row + i < ROWS { m[place + i * G4] = sum.low[i]; }
+        if row + PART + i < ROWS { m[place + (PART + i) * G4] = sum.high[i]; }
     }
 }

@@ -10,35 +10,43 @@
 @group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², 4·G4, O4]
 @group(0) @binding(2) var<storage, read_write> du: array<vec4<f32>>;      // [SIDE², ROWS, O4]
 
+// Rows past the last are not stored.
+fn operand(t: u32, row: u32, n: u32) -> vec4<f32> {
+    return textureLoad(v, at((t * ROWS + min(row, ROWS - 1u)) * G4 + n));
+}
+
+fn store(product: u32, row: u32, o: u32, sum: vec4<f32>) {
+    if row >= ROWS { return; }
+    let place = (product * ROWS + row) * O4 + o;
+    var value = sum;
+    if ADDS == 1u { value += du[place]; }
+    du[place] = value;
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let o = group.x * LANES + lane;
     let row = group.y * TM;
-    var sum: array<vec4<f32>, TM>;
+    var sum: Rows;
     for (var tile = 0u; tile < TILES; tile++) {
         let t = tile * SIDE * SIDE + group.z;
         for (var n = 0u; n < G4; n += LANES) {
-            var a: array<vec4<f32>, TM>;
-            for (var i = 0u; i < TM; i++) {
-                a[i] = textureLoad(v, at((t * ROWS + min(row + i, ROWS - 1u)) * G4 + n + lane));
-            }
+            var a: Rows;
+            for (var i = 0u; i < PART; i++) { a.low[i] = operand(t, row + i, n + lane); }
+            for (var i = 0u; i < PART; i++) { a.high[i] = operand(t, row + PART + i, n + lane); }
             for (var k = 0u; k < LANES; k++) {
+                var x: array<vec4<f32>, 4>;
                 for (var e = 0u; e < 4u; e++) {
-                    let value = textureLoad(z, at((t * G4 * 4u + (n + k) * 4u + e) * O4 + o));
-                    for (var i = 0u; i < TM; i++) {
-                        sum[i] = fma(vec4(subgroupShuffle(a[i][e], k)), value, sum[i]);
-                    }
+                    x[e] = textureLoad(z, at((t * G4 * 4u + (n + k) * 4u + e) * O4 + o));
                 }
+                add(&sum, &a, k, &x, 4u);
             }
         }
     }
     if o < O4 {
-        for (var i = 0u; i < TM; i++) {
-            if row + i < ROWS {
-                let place = (group.z * ROWS + row + i) * O4 + o;
-                if ADDS == 1u { sum[i] += du[place]; }
-                du[place] = sum[i];
-            }
+        for (var i = 0u; i < PART; i++) {
+            store(group.z, row + i, o, sum.low[i]);
+            store(group.z, row + PART + i, o, sum.high[i]);
         }
     }
 }

@@ -205,15 +205,15 @@ impl Family {
             }
             Self::Mixed(_) => wide(Precision::Mixed).collect(),
             Self::Lanes { lanes } => {
-                let [form, other] = lanes::MAPS.map(|maps| Form { lanes, maps });
-                let mut variants = vec![Variant::Lanes(form), Variant::Lanes(other)];
-                let tiles = winograd::tiles(window);
-                variants.extend(tiles.iter().map(|&tile| Variant::Winograd(form, tile)));
+                let direct = Form::all(lanes, lanes::rows(product, window)).into_iter().map(Variant::Lanes);
+                let form = Form::all(lanes, winograd::rows(product, window))[0];
+                let minimal = winograd::tiles(window).into_iter().map(|tile| Variant::Winograd(form, tile));
                 // In a small product the transforms, dispatches of their own, cost more than they save.
-                if !tiles.is_empty() && window.multiply_adds() >= WORTH_TRANSFORMING * window.batch {
-                    variants.rotate_left(2);
+                if window.multiply_adds() >= WORTH_TRANSFORMING * window.batch {
+                    minimal.chain(direct).collect()
+                } else {
+                    direct.chain(minimal).collect()
                 }
-                variants
             }
         }
     }

@@ -5,8 +5,8 @@ use super::{Needs, Product, Scratch, Window, ranges};
 use crate::gpu::{Const, Recorder, Tensor};
 use std::fmt;
 
-/// Output maps of a workgroup; the first is the default. Past 16 Mesa stops unrolling and the rate halves.
-pub const MAPS: [usize; 2] = [16, 8];
+/// Rows of a product that a workgroup may compute. Mesa unrolls no loops over more than 16, half of them.
+const MAPS: [usize; 4] = [32, 24, 16, 8];
 
 /// Slices of output pixels until about this many workgroups share a weight gradient.
 const WORKGROUPS: usize = 16;
@@ -21,6 +21,15 @@ pub struct Form {
 }
 
 impl Form {
+    /// Every form for a product with `rows` rows, the cheapest first.
+    pub(super) fn all(lanes: usize, rows: usize) -> Vec<Self> {
+        // Instructions of llvmpipe's code for four terms: 50 for each load, 48 for the sums of a row.
+        let cost = |form: &Self| rows.div_ceil(form.maps) * (4 * 50 + 48 * form.maps);
+        let mut forms = MAPS.map(|maps| Self { lanes, maps }).to_vec();
+        forms.sort_by_key(cost);
+        forms
+    }
+
     /// vec4s of a sum of `len` vec4s that are loaded at once: a divisor, so that none is loaded for nothing.
     pub(super) fn chunk(&self, len: usize) -> usize {
         (0..=self.lanes.ilog2()).rev().map(|i| 1 << i).find(|chunk| len.is_multiple_of(*chunk)).expect("1 divides")
@@ -56,6 +65,16 @@ fn is_few(form: Form, window: &Window) -> bool {
 /// Values of the weights packed by rows of windows.
 fn packed_rows(window: &Window) -> usize {
     window.y.c * window.x.c * window.kernel * window.kernel.next_multiple_of(4)
+}
+
+/// Rows of `product` as the kernels here compute it.
+pub(super) fn rows(product: Product, window: &Window) -> usize {
+    match product {
+        Product::Forward => window.y.c,
+        Product::BackwardData => window.x.c,
+        Product::BackwardWeight if is_packed(window) => window.y.c,
+        Product::BackwardWeight => window.rows(),
+    }
 }
 
 /// (output pixels a slice, slices) of the weight gradient with `rows` × `out` results.

@@ -48,6 +48,11 @@ pub(super) fn tiles(window: &Window) -> Vec<Tile> {
     tiles
 }
 
+/// Rows of the products behind `product`.
+pub(super) fn rows(product: Product, window: &Window) -> usize {
+    if product == Product::Forward { window.y.c } else { window.x.c }
+}
+
 impl Tile {
     /// Values along a side of a transformed tile, m + r - 1.
     pub fn side(self) -> usize {
