@@ -87,7 +87,8 @@ impl Campaign {
         let start = Instant::now();
         let experiments = chosen(&request.names)?;
         let sources = Sources::new(request.scale, &request.out.join("data"), request.sources.clone(), request.dry);
-        let arms: Vec<_> = experiments.iter().map(|experiment| (experiment.arms)(request.scale)).collect();
+        let mut arms: Vec<_> = experiments.iter().map(|experiment| (experiment.arms)(request.scale)).collect();
+        arms.iter_mut().for_each(|arms| arms.retain(|arm| !arm.optional || sources.has(arm.source)));
         for arm in arms.iter().flatten() {
             sources.ensure(arm.source)?;
         }
@@ -123,7 +124,7 @@ impl Campaign {
             let Experiment { name, section, title, .. } = planned.experiment;
             let own: f64 = planned.runs.iter().filter(|run| run.shared.is_none()).map(|run| run.seconds).sum();
             total += own;
-            text += &format!("{name} ({section}): {title}; {}\n", duration(own));
+            text += &format!("{name} ({section}): {title}; {}\n", duration(own.max(0.0)));
             for run in &planned.runs {
                 let Config { steps, batch, .. } = run.config;
                 let mib: Vec<_> = self.lab.bytes(&run.config)?.iter().map(|bytes| (bytes >> 20).to_string()).collect();

@@ -58,12 +58,14 @@ pub struct Arm {
     pub set: Box<dyn Fn(&mut Config)>,
     /// The arm of the same seed with whose weights, but the last layer, it begins.
     pub after: Option<String>,
+    /// Whether the experiment does without it where its images are not named.
+    pub optional: bool,
 }
 
 impl Arm {
     /// An arm of the network's own recipe.
     pub fn new(name: impl Into<String>, net: &'static str, source: Source) -> Self {
-        Self { name: name.into(), net, source, set: Box::new(|_| ()), after: None }
+        Self { name: name.into(), net, source, set: Box::new(|_| ()), after: None, optional: false }
     }
 
     /// The same with this difference, after what differs already.
@@ -105,6 +107,11 @@ pub struct Trials {
 }
 
 impl Trials {
+    /// Whether an arm was trained.
+    pub fn has(&self, name: &str) -> bool {
+        self.arms.iter().any(|(own, _)| own == name)
+    }
+
     /// The runs of an arm, in the order of the seeds.
     ///
     /// # Panics

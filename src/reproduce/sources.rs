@@ -60,12 +60,17 @@ impl Sources {
         Self { scale, folder: folder.to_owned(), named, assume, open: RefCell::default() }
     }
 
+    /// Whether a source is there, or taken to be.
+    pub fn has(&self, source: Source) -> bool {
+        self.scale.is_small() || self.assume || self.named.contains_key(&source)
+    }
+
     /// Refuses a source that is not there, and says what to fetch.
     ///
     /// # Errors
     /// The user named none.
     pub fn ensure(&self, source: Source) -> Result<()> {
-        if self.scale.is_small() || self.assume || self.named.contains_key(&source) {
+        if self.has(source) {
             return Ok(());
         }
         let Published { option, name, fetch, .. } = published(source);
