@@ -29,6 +29,7 @@ bench:
 
 peers:
 	@benches/peers/run loader
+	@benches/peers/run events
 	@benches/peers/run step
 
 doc:

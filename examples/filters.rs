@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release --example filters -- WEIGHTS [OUT.png]`
 
-use alexnet::filters;
 use alexnet::weights::Weights;
+use alexnet::{draw, filters};
 use anyhow::Context;
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ fn main() -> anyhow::Result<()> {
     let name = &net.tensors()[0].name;
     let conv1 = &weights.arrays[name];
     let picture = filters::draw(conv1, table.columns)?;
-    filters::write(&picture, &out)?;
+    draw::write_png(&picture, &out)?;
 
     let [maps, _, side, _] = conv1.dims[..] else { anyhow::bail!("{name} has shape {:?}", conv1.dims) };
     println!("{name}: {maps} filters of {side}×{side} in {} columns", table.columns);

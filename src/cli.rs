@@ -1,14 +1,17 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
 mod commands;
+mod compare;
 mod data;
 mod loader;
 mod net;
+mod plot;
 mod prepare;
 mod report;
 mod reproduce;
 mod train;
 mod tune;
+mod watch;
 
 use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
@@ -26,8 +29,11 @@ use std::str::FromStr;
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use net::{NetArgs, VariationArgs};
+pub use plot::PlotArgs;
 pub use prepare::PrepareArgs;
+pub use report::ReportArgs;
 pub use reproduce::ReproduceArgs;
+pub use watch::WatchArgs;
 
 use net::tables;
 
@@ -53,6 +59,12 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Draw the curves of runs: loss and error over the steps.
+    Plot(PlotArgs),
+    /// Follow a run in the terminal: curves, rate, time left. It only reads, so the run may be anywhere this machine sees.
+    Watch(WatchArgs),
+    /// Write one page about runs: configuration, curves, filters, confusion, predictions, differences from the paper.
+    Report(ReportArgs),
     /// Say what a source holds and draw what the network will see of it.
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
@@ -196,6 +208,9 @@ pub struct TrainArgs {
     /// Micro-batches a step, to the same sums: for adapters that cannot hold a whole batch [default: 1].
     #[arg(long, value_parser = count())]
     pub accumulate: Option<usize>,
+    /// Write event files for TensorBoard into the run's folder: scalars, filters, histograms of weights and updates.
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Threads that load images; the result does not depend on it [default: one a core].
     #[arg(long, value_parser = count())]
     pub workers: Option<usize>,

@@ -3,6 +3,10 @@
 //! An image's probabilities are the mean over its views (§4.1: ten, or the centre crop alone) and, for several
 //! networks, over the networks, as the paper's ensembles are.
 
+mod confusion;
+
+pub use confusion::Confusion;
+
 use crate::data::{self, DataSet, Exif, Skipped, Stats};
 use crate::error::Result;
 use crate::machine::Machine;

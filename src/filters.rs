@@ -1,11 +1,9 @@
 //! The picture of Figure 3: what conv1 has learned, first column's filters above, second's below.
 
-use crate::durable;
 use crate::error::{Error, Result};
-use crate::weights::Array;
-use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
-use std::io::Write;
-use std::path::Path;
+use crate::net::Table;
+use crate::weights::{Array, Weights};
+use image::{Rgb, RgbImage};
 
 /// Filters side by side, as in the figure: 48 a column are three rows of sixteen.
 const PER_ROW: usize = 16;
@@ -14,6 +12,18 @@ const SIDE: usize = 44;
 /// Pixels between filters, and between the columns.
 const GAP: usize = 4;
 const COLUMN_GAP: usize = 20;
+
+/// Draws the filters of `weights`, whose network is the one they name, else `option`.
+///
+/// # Errors
+/// Weights that do not name their network or do not fit it.
+pub fn of(mut weights: Weights, option: Option<&Table>) -> Result<RgbImage> {
+    let table = weights.table(option)?;
+    let net = weights.resolve(&table)?;
+    let first = net.tensors().swap_remove(0);
+    let data = weights.take(&net)?.swap_remove(0);
+    draw(&Array { dims: first.dims, data }, table.columns)
+}
 
 /// Draws `weight` `[maps, 3, k, k]`, a network's first, whose maps are divided among `columns`.
 ///
@@ -46,15 +56,6 @@ pub fn draw(weight: &Array, columns: usize) -> Result<RgbImage> {
         }
     }
     Ok(image)
-}
-
-/// Writes `image` as PNG, whole or not at all.
-pub fn write(image: &RgbImage, path: &Path) -> Result<()> {
-    let mut png = Vec::new();
-    PngEncoder::new(&mut png)
-        .write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)
-        .map_err(|e| Error::Image { path: path.to_owned(), why: format!("cannot be encoded as PNG: {e}") })?;
-    durable::write_with(path, |out| out.write_all(&png))
 }
 
 fn intensity(weight: f32, largest: f32) -> u8 {

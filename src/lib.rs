@@ -27,10 +27,14 @@
 //! - [`schedule`]: the learning rate over a run
 //! - [`train`]: ★ the loop: step, evaluation, checkpoint
 //! - [`metrics`], [`run`], [`checkpoint`], [`weights`]: what is written
+//! - [`tensorboard`]: event files
 //! - [`durable`]: writing so that a crash leaves the old file or the new one
 //!
 //! **Use**
 //! - [`eval`], [`predict`], [`filters`]: errors, classes of images, Figure 3
+//! - [`draw`]: charts and pictures, as SVG and PNG
+//! - [`plot`], [`watch`]: curves of runs, and a run followed in a terminal
+//! - [`report`], [`page`]: a run on one page, and the page
 //! - [`mod@reproduce`]: the paper's experiments, beside its numbers
 //! - [`cli`]: what can be typed
 //!
@@ -47,6 +51,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod column;
 pub mod data;
+pub mod draw;
 pub mod durable;
 pub mod error;
 pub mod eval;
@@ -59,23 +64,28 @@ pub mod layers;
 pub mod machine;
 pub mod metrics;
 pub mod net;
+pub mod page;
 pub mod plan;
+pub mod plot;
 pub mod predict;
 pub mod prepare;
 pub mod products;
 pub mod random;
 pub mod recipe;
 pub mod reference;
+pub mod report;
 pub mod reproduce;
 pub mod run;
 pub mod schedule;
 pub mod shape;
 pub mod solo;
 pub mod synth;
+pub mod tensorboard;
 pub mod trace;
 pub mod train;
 pub mod tune;
 pub mod variation;
+pub mod watch;
 pub mod weights;
 
 pub use error::{Error, Result};

@@ -22,7 +22,7 @@ pub struct StepLine {
     pub top5_error: f64,
     /// Learning rate ε.
     pub lr: f64,
-    /// Images of the batch over `seconds`.
+    /// Images of the batch over `seconds`; 0 where the step was seen to end together with the one before it.
     pub images_per_second: f64,
     /// Seconds the step took, waiting included.
     pub seconds: f64,
@@ -139,14 +139,22 @@ fn read_lines(path: &Path) -> Result<Vec<(String, Line)>> {
     let count = text.lines().count();
     let mut lines = Vec::with_capacity(count);
     for (number, line) in text.lines().enumerate() {
-        match serde_json::from_str(line) {
+        match parse(path, number + 1, line.as_bytes()) {
             Ok(parsed) => lines.push((line.to_owned(), parsed)),
             Err(_) if number + 1 == count && !text.ends_with('\n') => {}
-            Err(e) => {
-                let why = format!("line {} is not a line of metrics: {e}; remove or mend it", number + 1);
-                return Err(Error::Checkpoint { path: path.to_owned(), why });
-            }
+            Err(e) => return Err(e),
         }
     }
     Ok(lines)
+}
+
+/// Line `number`, from 1, of the metrics file `path`.
+///
+/// # Errors
+/// Something else.
+pub fn parse(path: &Path, number: usize, line: &[u8]) -> Result<Line> {
+    serde_json::from_slice(line).map_err(|e| {
+        let why = format!("line {number} is not a line of metrics: {e}; remove or mend it");
+        Error::Checkpoint { path: path.to_owned(), why }
+    })
 }

@@ -3,7 +3,7 @@
 mod card;
 mod config;
 
-pub use card::card;
+pub use card::{card, command, differences};
 pub use config::{Adapters, Config, Data, VERSION, steps_of};
 
 use crate::checkpoint;
@@ -79,6 +79,16 @@ impl Run {
         self.folder.join(METRICS)
     }
 
+    /// `config.toml`.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.join(CONFIG)
+    }
+
+    /// What the run is called: its folder's name.
+    pub fn name(&self) -> String {
+        self.folder.file_name().unwrap_or(self.folder.as_os_str()).to_string_lossy().into_owned()
+    }
+
     /// Writes the card.
     pub fn write_card(&self, text: &str) -> Result<()> {
         durable::write(&self.folder.join(CARD), text.as_bytes())
@@ -136,7 +146,7 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
 }
 
 #[cfg(test)]
-fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
+pub(crate) fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
     use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
     use std::collections::BTreeMap;
     Config {

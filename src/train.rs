@@ -22,6 +22,7 @@ use crate::machine::{self, Machine};
 use crate::metrics::{EvaluationLine, Line, Metrics, StepLine};
 use crate::run::{self, Config, Run};
 use crate::schedule::Place;
+use crate::tensorboard::Events;
 use crate::weights::{self, Weights};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,8 @@ pub struct Trainer {
     machine: Machine,
     state: State,
     metrics: Metrics,
+    /// For TensorBoard, where that was asked for.
+    events: Option<Events>,
     rate: f64,
     /// When the last step ended.
     ended: Instant,
@@ -105,9 +108,18 @@ impl Trainer {
         };
         checkpoint::recover(&run.folder, &state)?;
         let metrics = Metrics::open(&run.metrics(), state.step, state.evaluated)?;
+        let events = Events::resume(&run.folder, &state)?;
         let rate = run.config.lr;
         let (stats, ended) = (Arc::new(stats), Instant::now());
-        Ok(Self { run, images, sample: None, stats, machine, state, metrics, rate, ended })
+        Ok(Self { run, images, sample: None, stats, machine, state, metrics, events, rate, ended })
+    }
+
+    /// Writes events for TensorBoard from here on. A run that has event files goes on with them unasked.
+    pub fn write_events(&mut self) -> Result<()> {
+        if self.events.is_none() {
+            self.events = Some(Events::begin(&self.run.folder, &self.state)?);
+        }
+        Ok(())
     }
 
     /// Evaluations so far, on validation and training images, those before a resume among them.
@@ -208,8 +220,8 @@ impl Trainer {
         self.rate = rate;
         let outcome = self.machine.finish()?;
         // A step's time begins where the one before it ended.
-        let seconds = (outcome.ended - start.max(self.ended)).as_secs_f64();
-        self.ended = outcome.ended;
+        let seconds = outcome.ended.saturating_duration_since(start.max(self.ended)).as_secs_f64();
+        self.ended = outcome.ended.max(self.ended);
         let line = StepLine {
             step,
             epoch: epoch + 1,
@@ -217,7 +229,8 @@ impl Trainer {
             top1_error: outcome.top1_error,
             top5_error: outcome.top5_error,
             lr: rate,
-            images_per_second: images as f64 / seconds,
+            // On a busy host two steps may be seen to end at once; JSON has no infinity.
+            images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
             seconds,
             data_wait: wait.as_secs_f64(),
             exchange: outcome.exchange,
@@ -231,6 +244,9 @@ impl Trainer {
         self.state.step = step;
         self.state.scale = self.machine.scale();
         self.metrics.push(&Line::Step(line))?;
+        if let Some(events) = &mut self.events {
+            events.step(&line)?;
+        }
         progress.step(&line, self.run.config.steps);
         Ok(())
     }
@@ -253,7 +269,7 @@ impl Trainer {
         }
         let (config, step) = (&self.run.config, self.state.step);
         self.state.evaluated = step;
-        for line in lines {
+        for &line in &lines {
             if line.split == Split::Val {
                 config.schedule.evaluated(&mut self.state.plateau, line.top1_error);
                 let top1_error = line.top1_error as f32;
@@ -266,6 +282,9 @@ impl Trainer {
             }
             self.metrics.push(&Line::Evaluation(line))?;
             progress.evaluation(&line);
+        }
+        if let Some(events) = &mut self.events {
+            events.evaluation(&lines, self.machine.net(), &self.machine.weights()?, &self.machine.momenta()?)?;
         }
         Ok(true)
     }

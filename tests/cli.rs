@@ -159,8 +159,8 @@ fn help_names_every_command_and_its_defaults() {
     let folder = tempfile::tempdir().unwrap();
     let help = done(folder.path(), &["--help"]);
     for command in [
-        "train", "eval", "predict", "filters", "synth", "adapters", "describe", "check", "tune", "bench", "shader",
-        "130",
+        "train", "eval", "predict", "filters", "plot", "watch", "report", "synth", "adapters", "describe", "check",
+        "tune", "bench", "shader", "130",
     ] {
         assert!(help.contains(command), "{command}");
     }

@@ -2,7 +2,7 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, data, loader, prepare, report::Report, reproduce, train, tune,
+    UseArgs, compare::Report, data, loader, plot, prepare, report, reproduce, train, tune, watch,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -19,7 +19,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, filters, gpu, plan, solo, trace};
+use crate::{bench, check, draw, filters, gpu, plan, solo, trace};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -33,6 +33,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(args) => evaluate(&args)?,
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Plot(args) => plot::run(&args)?,
+        Command::Watch(args) => watch::run(&args)?,
+        Command::Report(args) => report::run(&args)?,
         Command::Data(args) => return data::run(&args),
         Command::Prepare(args) => prepare::run(&args)?,
         Command::Reproduce(args) => return reproduce::run(&args),
@@ -65,7 +68,7 @@ pub(super) fn workers(option: Option<usize>) -> usize {
 }
 
 /// A set numbered by the classes that the weights know; by the data's where the weights name none.
-fn numbered(set: &DataSet, weights: &Weights, net: &Net, options: &Options) -> Result<DataSet> {
+pub(super) fn numbered(set: &DataSet, weights: &Weights, net: &Net, options: &Options) -> Result<DataSet> {
     let root = &set.root;
     let classes = match &weights.classes {
         Some(classes) => classes.clone(),
@@ -88,14 +91,20 @@ fn numbered(set: &DataSet, weights: &Weights, net: &Net, options: &Options) -> R
 }
 
 /// Trained weights on their machine, for use.
-struct Loaded {
-    machine: Machine,
-    stats: Arc<Stats>,
+pub(super) struct Loaded {
+    pub(super) machine: Machine,
+    pub(super) stats: Arc<Stats>,
     classes: Vec<String>,
     class_names: Option<Vec<String>>,
 }
 
-fn load(mut weights: Weights, table: &Table, how: &UseArgs, batch: usize, note: impl FnMut(&str)) -> Result<Loaded> {
+pub(super) fn load(
+    mut weights: Weights,
+    table: &Table,
+    how: &UseArgs,
+    batch: usize,
+    note: impl FnMut(&str),
+) -> Result<Loaded> {
     let net = weights.resolve(table)?;
     let (classes, class_names) = (weights.numbered_classes(&net), weights.class_names.clone());
     let stats = Arc::new(weights.needed_stats(table)?);
@@ -222,13 +231,7 @@ fn prediction_words(prediction: &Prediction) -> String {
 }
 
 fn draw_filters(args: &FiltersArgs) -> Result<()> {
-    let mut weights = Weights::read(&args.weights)?;
-    let table = weights.table(args.net.named()?.as_ref())?;
-    let net = weights.resolve(&table)?;
-    let first = net.tensors().swap_remove(0);
-    let tensors = weights.take(&net)?;
-    let array = crate::weights::Array { dims: first.dims, data: tensors.into_iter().next().unwrap_or_default() };
-    filters::write(&filters::draw(&array, table.columns)?, &args.out)?;
+    draw::write_png(&filters::of(Weights::read(&args.weights)?, args.net.named()?.as_ref())?, &args.out)?;
     say(&args.out.display().to_string())
 }
 

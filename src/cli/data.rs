@@ -8,7 +8,7 @@ use crate::data::{
     Asked, Augment, DataSet, Details, Exif, Loader, LoaderSettings, Order, Reader, Shuffle, Split, Stats, basis::Basis,
     verify,
 };
-use crate::filters;
+use crate::draw;
 use crate::net::Table;
 use crate::train::Progress;
 use anyhow::Result;
@@ -119,7 +119,7 @@ pub(super) fn run(args: &DataArgs) -> Result<ExitCode> {
         say(super::prepare::components(colour).trim_end())?;
     }
     if let Some(out) = &args.out {
-        filters::write(&sheet(train, stats, args, workers)?, out)?;
+        draw::write_png(&sheet(train, stats, args, workers)?, out)?;
         say(&out.display().to_string())?;
     }
     Ok(ExitCode::SUCCESS)

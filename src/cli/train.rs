@@ -39,6 +39,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
         None => Some(begin(args, &mut progress)?),
     };
     let Some(mut trainer) = trainer else { return Ok(ExitCode::SUCCESS) };
+    if args.tensorboard {
+        trainer.write_events()?;
+    }
     TRAINING.store(true, Ordering::SeqCst);
     let end = trainer.train(&mut progress, &STOP);
     progress.finish();

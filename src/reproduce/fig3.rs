@@ -4,6 +4,7 @@ use super::comparisons::plain;
 use super::experiment::{Experiment, Finding, Outcome, Side, Source, Trials};
 use super::lab::Lab;
 use super::statistics::{permutation_test, short};
+use crate::draw;
 use crate::error::Result;
 use crate::filters;
 use crate::run::Config;
@@ -88,7 +89,7 @@ fn measure(lab: &Lab, trials: &Trials) -> Result<Outcome> {
             if arm == "paper" && *seed == trials.seeds[0] {
                 let folder = lab.folder.join("pictures");
                 fs::create_dir_all(&folder).map_err(crate::Error::io(&folder))?;
-                filters::write(&filters::draw(&weight, net.table.columns)?, &folder.join("fig3.png"))?;
+                draw::write_png(&filters::draw(&weight, net.table.columns)?, &folder.join("fig3.png"))?;
                 outcome
                     .pictures
                     .push(("fig3.png".to_owned(), "Filters of conv1, first column above, second below.".to_owned()));

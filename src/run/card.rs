@@ -91,7 +91,7 @@ fn results(out: &mut String, config: &Config, evaluations: &[EvaluationLine]) ->
 }
 
 /// The command that runs `config` again.
-fn command(config: &Config) -> String {
+pub fn command(config: &Config) -> String {
     let value = |v: &dyn std::fmt::Display| v.to_string();
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     let length = match config.epochs {
