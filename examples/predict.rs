@@ -5,7 +5,7 @@
 use alexnet::data::{self, Batch, Exif, Pixels};
 use alexnet::eval;
 use alexnet::gpu;
-use alexnet::machine::{Machine, Settings};
+use alexnet::machine::Machine;
 use alexnet::weights::Weights;
 use anyhow::Context;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
     let batch = Batch { side: table.crop, pixels: Pixels::Floats(pixels), labels: vec![0; VIEWS] };
 
     let devices = gpu::select(None, table.columns)?;
-    let mut machine = Machine::new(&net, &devices, Settings::inference(VIEWS))?;
+    let mut machine = Machine::in_use(&net, &devices, VIEWS)?;
     machine.set_weights(&weights.take(&net)?)?;
     let probabilities = eval::mean_over_views(&machine.probabilities(&batch)?, VIEWS, classes.len());
 

@@ -200,7 +200,7 @@ pub fn step(
 pub fn forward(net: &Net, devices: &[Arc<Device>], images: usize, steps: usize) -> Result<StepReport> {
     let start = Instant::now();
     let settings = Settings::inference(images);
-    let mut machine = Machine::new(net, devices, settings)?;
+    let mut machine = Machine::in_use(net, devices, images)?;
     machine.set_weights(&weights(net))?;
     let batch = batch(net, images);
     machine.probabilities(&batch)?;

@@ -1,5 +1,7 @@
 //! Every kernel × case × variant against the CPU reference, on the user's adapter: the first thing a bug report holds.
 
+mod features;
+
 use crate::cases::{self, Case};
 use crate::column::{Parameter, RESULTS, StepUniform, ViewUniform};
 use crate::data::{Crops, MeanCrop, Square, Stats, View};
@@ -335,6 +337,7 @@ pub fn all(device: &Arc<Device>, mut each: impl FnMut(&Checked)) -> Result<bool>
         }
         if family.replace(device.profile.family) != Some(device.profile.family) {
             report(run_others(&device)?);
+            report(features::run(&device)?);
         }
     }
     Ok(passed)

@@ -3,12 +3,15 @@
 mod commands;
 mod compare;
 mod data;
+mod features;
 mod loader;
 mod net;
 mod plot;
 mod prepare;
 mod report;
 mod reproduce;
+mod show;
+mod similar;
 mod train;
 mod tune;
 mod watch;
@@ -28,11 +31,14 @@ use std::str::FromStr;
 
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
+pub use features::FeaturesArgs;
 pub use net::{NetArgs, VariationArgs};
 pub use plot::PlotArgs;
 pub use prepare::PrepareArgs;
 pub use report::ReportArgs;
 pub use reproduce::ReproduceArgs;
+pub use show::ShowArgs;
+pub use similar::SimilarArgs;
 pub use watch::WatchArgs;
 
 use net::tables;
@@ -59,6 +65,12 @@ pub enum Command {
     Predict(PredictArgs),
     /// Draw the filters of the first layer, as in the paper's Figure 3: the first column's above.
     Filters(FiltersArgs),
+    /// Write a layer's activations for every image of a source: safetensors, or npy with a description beside it.
+    Features(FeaturesArgs),
+    /// Find the images whose features are nearest to those of other images, as in the paper's Figure 4.
+    Similar(SimilarArgs),
+    /// Draw the most probable classes of images as in the paper's Figure 4, a layer's maps, or who is taken for whom.
+    Show(ShowArgs),
     /// Draw the curves of runs: loss and error over the steps.
     Plot(PlotArgs),
     /// Follow a run in the terminal: curves, rate, time left. It only reads, so the run may be anywhere this machine sees.
@@ -229,15 +241,9 @@ pub struct TrainArgs {
     pub kernels: KernelArgs,
 }
 
-/// What `eval` and `predict` share.
+/// On what trained weights run.
 #[derive(Args, Debug)]
-pub struct UseArgs {
-    /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
-    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
-    pub views: usize,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
+pub struct MachineArgs {
     /// The network, for weights that do not name it.
     #[command(flatten)]
     pub net: NetArgs,
@@ -253,6 +259,20 @@ pub struct UseArgs {
     /// Which kernels.
     #[command(flatten)]
     pub kernels: KernelArgs,
+}
+
+/// What `eval` and `predict` share.
+#[derive(Args, Debug)]
+pub struct UseArgs {
+    /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
+    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
+    pub views: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// On what.
+    #[command(flatten)]
+    pub on: MachineArgs,
 }
 
 /// Options of `eval`.
@@ -619,6 +639,15 @@ fn above_zero(text: &str) -> Result<f64, String> {
 
 fn below_one(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|p| (0.0..1.0).contains(p)).ok_or("expected a number of 0 or more and below 1".into())
+}
+
+/// Refuses a name that no picture has.
+fn ensure_picture(path: &std::path::Path) -> Result<(), Error> {
+    let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
+    if ending.is_some_and(|ending| ending == "png" || ending == "svg") {
+        return Ok(());
+    }
+    Err(Error::Usage(format!("{}: a picture's name ends in .png or .svg", path.display())))
 }
 
 fn png(text: &str) -> Result<PathBuf, String> {

@@ -117,7 +117,7 @@ fn at(memory: &[Tensor], place: Place) -> Tensor {
     memory[place.buffer].slice(place.offset..place.offset + place.len)
 }
 
-/// A learnable tensor of one column.
+/// A learnable tensor of one column. In use it has no gradient and no velocity.
 pub struct Parameter {
     /// w, or b of a bias, in PyTorch's order.
     pub weight: Tensor,
@@ -164,8 +164,8 @@ pub struct Column {
     pub device: Arc<Device>,
     /// Per row, weight before bias.
     pub parameters: Vec<Vec<Parameter>>,
-    /// `[classes, N]` and the sums of a step, in the column that holds the loss.
-    pub probabilities: Option<Tensor>,
+    /// The last row's output, `[C, H, W, N]`, in a column that holds it: the classes' probabilities.
+    pub output: Option<Tensor>,
     /// Σ over the valid images of loss, top-1 and top-5 error; then 1 once a gradient, 2 once a weight is NaN or
     /// infinite, as bits of an integer. In mixed precision four values more a column, the first not 0 where a gradient of
     /// that column overflowed.
@@ -237,7 +237,7 @@ impl Column {
         let column = &plan.columns[index];
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let step = device.buffer("step", size_of::<StepUniform>() as u64, usage);
-        let parameters = allocate_parameters(net, column, &device);
+        let parameters = allocate_parameters(net, column, plan.trains(), &device);
         let flags = match device.profile.family.precision() {
             Precision::F32 => 0,
             Precision::Mixed => plan.columns.len(),
@@ -284,14 +284,16 @@ impl Column {
             rec.finish()
         };
         let forward = segments.iter().map(|rows| record(rows, false, &|rec, io, _| layers::forward(rec, io))).collect();
-        let backward = segments.iter().map(|rows| {
+        // In use nothing runs backward.
+        let backward_segments = if plan.trains() { &segments[..] } else { &[] };
+        let backward = backward_segments.iter().map(|rows| {
             record(rows, true, &|rec, io, place| {
                 let (dy, dx) = (recording.at(place.dy), place.dx.map(|dx| recording.at(dx)));
                 layers::backward_data(rec, io, &dy, dx.as_ref());
             })
         });
         let backward = backward.collect();
-        let weights = segments.iter().map(|rows| {
+        let weights = backward_segments.iter().map(|rows| {
             record(rows, true, &|rec, io, place| {
                 if net.learns(io.row) {
                     layers::backward_weights(rec, io, &recording.at(place.dy));
@@ -303,7 +305,7 @@ impl Column {
             let mut add = recorder();
             let output_gradient = recording.at(cut.output_gradient);
             let incoming = cut.incoming.map(|place| recording.at(place));
-            if let Some(incoming) = &incoming {
+            if let Some(incoming) = incoming.as_ref().filter(|_| plan.trains()) {
                 layers::add(&mut add, incoming, &output_gradient);
             }
             Cut {
@@ -319,7 +321,7 @@ impl Column {
         let cuts = cuts.collect();
 
         let mut rec = recorder();
-        for tensor in net.tensors() {
+        for tensor in net.tensors().into_iter().filter(|_| plan.trains()) {
             let Some(parameter) = parameters[tensor.row].get(tensor.place).filter(|_| net.learns(tensor.row)) else {
                 continue;
             };
@@ -329,7 +331,7 @@ impl Column {
             layers::update(&mut rec, sgd, parameter, &results);
         }
         let mut find = recorder();
-        if flags > 0 {
+        if flags > 0 && plan.trains() {
             find.copy(&Tensor::zeros(&device, "no flags", RESULTS * flags), &results.slice(RESULTS..results.len));
             for parameter in parameters.iter().flatten() {
                 layers::find_overflow(&mut find, parameter, &results);
@@ -337,13 +339,13 @@ impl Column {
         }
         let find_overflow = find.finish();
         let last = column.rows.last().and_then(Option::as_ref);
-        let probabilities = last.map(|row| recording.at(row.y));
+        let output = last.map(|row| recording.at(row.y));
         let update = rec.finish();
         Self {
             index,
             device,
             parameters,
-            probabilities,
+            output,
             results,
             step,
             arrange,
@@ -458,7 +460,7 @@ impl Column {
 /// Values of [`Column::results`], flags apart.
 pub const RESULTS: usize = 4;
 
-fn allocate_parameters(net: &Net, column: &ColumnPlan, device: &Device) -> Vec<Vec<Parameter>> {
+fn allocate_parameters(net: &Net, column: &ColumnPlan, trains: bool, device: &Device) -> Vec<Vec<Parameter>> {
     let row = |(i, r): (usize, &crate::net::Resolved)| {
         if column.rows[i].is_none() {
             return Vec::new();
@@ -466,7 +468,9 @@ fn allocate_parameters(net: &Net, column: &ColumnPlan, device: &Device) -> Vec<V
         let parameter = |param: crate::layer::Param| {
             let len = param.dims.iter().product();
             let tensor = |what: &str| Tensor::zeros(device, &format!("{}.{} {what}", r.name, param.name), len);
-            Parameter { weight: tensor("weight"), gradient: tensor("gradient"), momentum: tensor("momentum") }
+            let weight = tensor("weight");
+            let of_training = |what: &str| if trains { tensor(what) } else { weight.slice(0..0) };
+            Parameter { gradient: of_training("gradient"), momentum: of_training("momentum"), weight }
         };
         net.params(i).into_iter().map(parameter).collect()
     };

@@ -16,6 +16,11 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
 
 /// Like [`write()`], with the contents streamed.
 pub fn write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<()> {
+    try_write_with(path, |out| fill(out).map_err(Error::io(path)))
+}
+
+/// Like [`write_with`], where what is streamed may fail for reasons of its own.
+pub fn try_write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let aside = aside(path);
     let written = create_synced(&aside, fill).and_then(|()| fs::rename(&aside, path).map_err(Error::io(path)));
     if written.is_err() {
@@ -25,13 +30,11 @@ pub fn write_with(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> std::i
     written.and_then(|()| sync_parent(path))
 }
 
-fn create_synced(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) -> Result<()> {
-    let inner = || {
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        fill(&mut out)?;
-        out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
-    };
-    inner().map_err(Error::io(path))
+fn create_synced(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path).map_err(Error::io(path))?);
+    fill(&mut out)?;
+    let end = out.into_inner().map_err(std::io::IntoInnerError::into_error);
+    end.and_then(|file| file.sync_all()).map_err(Error::io(path))
 }
 
 /// `.tmp-NAME` beside `path`.

@@ -181,7 +181,7 @@ pub struct Sgd {
 }
 
 /// Ranges of a parameter's values that one binding can span: `half`'s fc6 passes it.
-fn spans(rec: &Recorder, parameter: &Parameter) -> impl Iterator<Item = Range<usize>> + use<> {
+pub(crate) fn spans(rec: &Recorder, parameter: &Parameter) -> impl Iterator<Item = Range<usize>> + use<> {
     let (len, most) = (parameter.weight.len, rec.device.profile.max_binding as usize / 4);
     (0..len).step_by(most).map(move |start| start..len.min(start + most))
 }

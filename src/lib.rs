@@ -32,6 +32,8 @@
 //!
 //! **Use**
 //! - [`eval`], [`predict`], [`filters`]: errors, classes of images, Figure 3
+//! - [`features`], [`similar`]: activations of a layer for every image of a set, and the nearest among them
+//! - [`show`]: predictions, neighbours, maps and confusion in pictures
 //! - [`draw`]: charts and pictures, as SVG and PNG
 //! - [`plot`], [`watch`]: curves of runs, and a run followed in a terminal
 //! - [`report`], [`page`]: a run on one page, and the page
@@ -55,6 +57,7 @@ pub mod draw;
 pub mod durable;
 pub mod error;
 pub mod eval;
+pub mod features;
 pub mod filters;
 #[doc(hidden)]
 pub mod fuzz;
@@ -78,6 +81,8 @@ pub mod reproduce;
 pub mod run;
 pub mod schedule;
 pub mod shape;
+pub mod show;
+pub mod similar;
 pub mod solo;
 pub mod synth;
 pub mod tensorboard;

@@ -137,6 +137,10 @@ pub struct Machine {
     spans: Spans,
 }
 
+fn profiles(devices: &[Arc<Device>]) -> Vec<&Profile> {
+    devices.iter().map(|device| &device.profile).collect()
+}
+
 /// Which of a parameter's tensors.
 #[derive(Clone, Copy)]
 enum Which {
@@ -152,8 +156,22 @@ impl Machine {
     /// # Errors
     /// The plan passes a limit of an adapter.
     pub fn new(net: &Net, devices: &[Arc<Device>], settings: Settings) -> Result<Self> {
-        let profiles: Vec<&Profile> = devices.iter().map(|d| &d.profile).collect();
-        let plan = Plan::new(net, &profiles, settings.batch, settings.accumulate)?;
+        let plan = Plan::new(net, &profiles(devices), settings.batch, settings.accumulate)?;
+        Self::of(net, devices, plan, settings)
+    }
+
+    /// For use, not training, with batches of `batch` images: as [`Machine::new`], with the forward pass alone, which takes
+    /// a third of the memory. It can run no step.
+    ///
+    /// # Errors
+    /// As [`Machine::new`].
+    pub fn in_use(net: &Net, devices: &[Arc<Device>], batch: usize) -> Result<Self> {
+        let plan = Plan::in_use(net, &profiles(devices), batch)?;
+        Self::of(net, devices, plan, Settings::inference(batch))
+    }
+
+    fn of(net: &Net, devices: &[Arc<Device>], plan: Plan, settings: Settings) -> Result<Self> {
+        let profiles = profiles(devices);
         crate::plan::check_memory(net, &profiles, &plan, &devices.iter().map(|d| d.memory()).collect::<Vec<_>>())?;
         let shared: Vec<_> = devices.iter().enumerate().map(|(i, device)| Shared::new(net, device, &plan, i)).collect();
         let update = Update { figures: settings.figures, momentum: settings.momentum, decay: settings.decay };
@@ -395,7 +413,7 @@ impl Machine {
         let skipped = read[0][RESULTS..].iter().any(|flag| flag.to_bits() != 0);
         let mut sums = [0.0; 3];
         for (column, values) in self.columns.iter().zip(read) {
-            if column.probabilities.is_some() {
+            if column.output.is_some() {
                 sums = [values[0], values[1], values[2]];
             }
             let found = match values[3].to_bits() {
@@ -529,12 +547,20 @@ impl Machine {
         Ok(seconds)
     }
 
-    /// Probability of each class, `[N, classes]`, in use (dropout rows multiply by 1 − p). Labels are not read; any
-    /// number of images, run in groups of the batch size.
+    /// Probability of each class, `[N, classes]`: [`Machine::output`] of a whole network.
     ///
     /// # Errors
     /// A device was lost.
     pub fn probabilities(&mut self, batch: &Batch) -> Result<Vec<f32>> {
+        self.output(batch)
+    }
+
+    /// The output of the last row, every column's channels joined: `[N, C, H, W]` ([`Net::output`]), in use (dropout rows
+    /// multiply by 1 − p). Labels are not read; any number of images, run in groups of the batch size.
+    ///
+    /// # Errors
+    /// A device was lost.
+    pub fn output(&mut self, batch: &Batch) -> Result<Vec<f32>> {
         let phases: Vec<_> = self
             .plan
             .phases
@@ -542,19 +568,19 @@ impl Machine {
             .filter(|p| matches!(p, Phase::Forward(_) | Phase::Gather { .. }))
             .cloned()
             .collect();
-        let classes = self.net.classes;
         self.hold_mean(batch);
-        let mut all = Vec::with_capacity(batch.len() * classes);
+        let len = self.net.output().len();
+        let mut all = Vec::with_capacity(batch.len() * len);
         for first in (0..batch.len()).step_by(self.plan.micro) {
             self.drive(Some(self.part(batch, first, StepUniform::default())), &phases)?;
-            let column = self.columns.iter().find(|c| c.probabilities.is_some()).expect("one column has the loss");
-            let values = column.probabilities.as_ref().expect("found by it").read(&column.device)?;
+            let mut values = Vec::with_capacity(len * self.plan.batch);
+            for column in &self.columns {
+                if let Some(output) = &column.output {
+                    values.extend(output.read(&column.device)?);
+                }
+            }
             let images = self.plan.micro.min(batch.len() - first);
-            all.extend(
-                (0..images)
-                    .flat_map(|n| (0..classes).map(move |c| (c, n)))
-                    .map(|(c, n)| values[c * self.plan.batch + n]),
-            );
+            all.extend((0..images).flat_map(|n| values.iter().skip(n).step_by(self.plan.batch)));
         }
         Ok(all)
     }

@@ -168,6 +168,41 @@ impl Net {
         (0..self.rows.len()).find(|&row| self.learns(row)).unwrap_or(0)
     }
 
+    /// The network down to row `name`: what it computes there in use. The activation behind a row with weights belongs to it:
+    /// `fc7` ends with relu7.
+    ///
+    /// # Errors
+    /// There is no such row; the message lists them.
+    pub fn until(&self, name: &str) -> Result<Self> {
+        let Some(row) = self.rows.iter().position(|row| row.name == name) else {
+            let names: Vec<_> = self.rows.iter().map(|row| row.name).collect();
+            return Err(Error::Usage(format!(
+                "net `{}` has no layer `{name}`; its layers are {}",
+                self.table.name,
+                names.join(", ")
+            )));
+        };
+        let activated = |next: &Resolved| matches!(next.layer, Layer::Relu | Layer::Tanh);
+        let product = self.rows[row].layer.has_products();
+        let last = if product && self.rows.get(row + 1).is_some_and(activated) { row + 1 } else { row };
+        Ok(Self { rows: self.rows[..=last].to_vec(), ..self.clone() })
+    }
+
+    /// Name of the layer with the last hidden features: what the classifier reads, without the factor of its dropout.
+    pub fn last_hidden(&self) -> &'static str {
+        let classifier = self.rows.iter().rposition(|row| matches!(row.layer, Layer::Full(_))).unwrap_or(0);
+        let above = self.rows[..classifier].iter().rev();
+        let mut hidden = above.skip_while(|row| matches!(row.layer, Layer::Dropout(_) | Layer::Relu | Layer::Tanh));
+        hidden.next().map_or(self.rows[0].name, |row| row.name)
+    }
+
+    /// Shape of the last row's output, every column's channels joined.
+    pub fn output(&self) -> Shape {
+        let last = self.rows.len() - 1;
+        let y = self.rows[last].y;
+        Shape { c: y.c * self.columns_of(last), ..y }
+    }
+
     /// Columns that hold row `row`.
     pub fn columns_of(&self, row: usize) -> usize {
         match self.rows[row].on {

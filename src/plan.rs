@@ -140,6 +140,20 @@ impl Plan {
     /// # Errors
     /// Not even one image's tensors can be bound.
     pub fn new(net: &Net, profiles: &[&Profile], images: usize, accumulate: usize) -> Result<Self> {
+        Self::of(net, profiles, images, accumulate, &phases(net))
+    }
+
+    /// For use, not training: the forward pass alone, as [`Plan::new`].
+    ///
+    /// # Errors
+    /// Those of [`Plan::new`].
+    pub fn in_use(net: &Net, profiles: &[&Profile], images: usize) -> Result<Self> {
+        let mut phases = phases(net);
+        phases.retain(|phase| matches!(phase, Phase::Forward(_) | Phase::Gather { .. }));
+        Self::of(net, profiles, images, 1, &phases)
+    }
+
+    fn of(net: &Net, profiles: &[&Profile], images: usize, accumulate: usize, phases: &[Phase]) -> Result<Self> {
         let placement: Vec<_> =
             (0..net.table.columns).map(|c| if profiles.len() == net.table.columns { c } else { 0 }).collect();
         let mut micro_batches = accumulate.clamp(1, images);
@@ -148,7 +162,7 @@ impl Plan {
             // The same batch on every device: what crosses has one layout.
             let batch = profiles.iter().map(|p| padded(net, p, micro)).max().expect("there is a device");
             let mut plan = Self {
-                phases: phases(net),
+                phases: phases.to_vec(),
                 columns: Vec::new(),
                 devices: Vec::new(),
                 placement: placement.clone(),
@@ -206,6 +220,11 @@ impl Plan {
         })
     }
 
+    /// Whether it has a backward pass and an update.
+    pub fn trains(&self) -> bool {
+        self.phases.last() == Some(&Phase::Update)
+    }
+
     /// Number of the segment that begins at `row`.
     pub fn segment(&self, row: usize) -> usize {
         self.phases.iter().filter(|p| matches!(p, Phase::Forward(rows) if rows.start < row)).count()
@@ -231,8 +250,9 @@ impl Plan {
     pub fn bytes(&self, device: usize) -> u64 {
         let DevicePlan { buffers, .. } = &self.devices[device];
         let shared: usize = buffers.iter().sum();
-        // Weights, their gradients, momenta.
-        let own: usize = self.on(device).map(|column| 3 * column.parameters).sum();
+        // Weights; in training their gradients and momenta.
+        let each = if self.trains() { 3 } else { 1 };
+        let own: usize = self.on(device).map(|column| each * column.parameters).sum();
         4 * (shared + own) as u64 + self.needs(device).bytes() + self.carried(device) + self.small(device)
     }
 
@@ -280,7 +300,8 @@ pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, memory: &[Opt
         return Ok(());
     }
     let fits = |images: usize| {
-        Plan::new(net, profiles, images, 1).is_ok_and(|plan| plan.micro_batches == 1 && bytes(&plan) <= free)
+        let other = Plan::of(net, profiles, images, 1, &plan.phases);
+        other.is_ok_and(|plan| plan.micro_batches == 1 && bytes(&plan) <= free)
     };
     // Memory grows with the batch: bisect between a batch that fits and one that does not.
     let (mut low, mut high) = (0, plan.micro);

@@ -15,7 +15,7 @@ pub mod tanh;
 #[cfg(test)]
 mod tests;
 
-pub use pass::{Pass, run};
+pub use pass::{Pass, output, run};
 
 use crate::layer::Layer;
 use crate::random::Draw;

@@ -1,8 +1,9 @@
 //! The commands but `train`.
 
 use super::{
-    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, PredictArgs, ShaderArgs, SynthArgs,
-    UseArgs, compare::Report, data, loader, plot, prepare, report, reproduce, train, tune, watch,
+    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, MachineArgs, PredictArgs, ShaderArgs,
+    SynthArgs, compare::Report, data, features, loader, plot, prepare, report, reproduce, show, similar, train, tune,
+    watch,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -11,7 +12,7 @@ use crate::data::{DataSet, Options, Split, Stats, source};
 use crate::error::Error;
 use crate::eval::{self, Evaluation, Score, Views};
 use crate::gpu::Profile;
-use crate::machine::{Machine, Settings};
+use crate::machine::Machine;
 use crate::net::{Net, Table};
 use crate::predict::{self, Prediction};
 use crate::products::Precision;
@@ -33,6 +34,9 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(args) => evaluate(&args)?,
         Command::Predict(args) => predict(&args)?,
         Command::Filters(args) => draw_filters(&args)?,
+        Command::Features(args) => features::run(&args)?,
+        Command::Similar(args) => similar::run(&args)?,
+        Command::Show(args) => show::run(&args)?,
         Command::Plot(args) => plot::run(&args)?,
         Command::Watch(args) => watch::run(&args)?,
         Command::Report(args) => report::run(&args)?,
@@ -92,30 +96,34 @@ pub(super) fn numbered(set: &DataSet, weights: &Weights, net: &Net, options: &Op
 
 /// Trained weights on their machine, for use.
 pub(super) struct Loaded {
-    pub(super) machine: Machine,
-    pub(super) stats: Arc<Stats>,
-    classes: Vec<String>,
-    class_names: Option<Vec<String>>,
+    pub machine: Machine,
+    pub stats: Arc<Stats>,
+    pub classes: Vec<String>,
+    pub class_names: Option<Vec<String>>,
 }
 
+/// The machine of `weights` for `batch` views at once, down to `layer` where one is named.
 pub(super) fn load(
     mut weights: Weights,
     table: &Table,
-    how: &UseArgs,
+    layer: Option<&str>,
+    on: &MachineArgs,
     batch: usize,
     note: impl FnMut(&str),
 ) -> Result<Loaded> {
-    let net = weights.resolve(table)?;
-    let (classes, class_names) = (weights.numbered_classes(&net), weights.class_names.clone());
+    let whole = weights.resolve(table)?;
+    let (classes, class_names) = (weights.numbered_classes(&whole), weights.class_names.clone());
     let stats = Arc::new(weights.needed_stats(table)?);
-    let tensors = weights.take(&net)?;
-    let devices = gpu::select(how.adapters.as_deref(), table.columns)?;
-    let kernels = how.kernels.how(how.adapters.as_deref());
+    let mut tensors = weights.take(&whole)?;
+    let net = layer.map_or_else(|| Ok(whole.clone()), |layer| whole.until(layer))?;
+    tensors.truncate(net.tensors().len());
+    let devices = gpu::select(on.adapters.as_deref(), table.columns)?;
+    let kernels = on.kernels.how(on.adapters.as_deref());
     if kernels.precision == Precision::Mixed {
         eprintln!("precision: {}", kernels.precision);
     }
     let devices = crate::tune::apply(&net, &devices, batch, 1, kernels, note)?;
-    let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
+    let mut machine = Machine::in_use(&net, &devices, batch)?;
     machine.set_weights(&tensors)?;
     Ok(Loaded { machine, stats, classes, class_names })
 }
@@ -131,17 +139,17 @@ fn evaluate(args: &EvalArgs) -> Result<()> {
     let mut opened: Option<DataSet> = None;
     for file in files {
         let weights = Weights::read(file)?;
-        let table = &weights.table(args.how.net.named()?.as_ref())?;
+        let table = &weights.table(args.how.on.net.named()?.as_ref())?;
         let net = weights.resolve(table)?;
         let images = match opened.take() {
             Some(images) => images,
             None => source::open(data, args.split, &options, &mut progress)?,
         };
         let set = Arc::new(numbered(opened.insert(images), &weights, &net, &options)?);
-        let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch);
-        let mut loaded = load(weights, table, &args.how, batch, |note| progress.note(note))?;
+        let batch = args.how.on.batch.unwrap_or(recipe::defaults(table).batch);
+        let mut loaded = load(weights, table, None, &args.how.on, batch, |note| progress.note(note))?;
         ensure_same_classes(first_classes.get_or_insert_with(|| set.classes.clone()), &set.classes, file)?;
-        let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.exif };
+        let how = Views { views: args.how.views, batch, workers: workers(args.workers), exif: args.how.on.exif };
         let classes = loaded.machine.net().classes;
         let mut place = 0;
         let (_, skipped) = eval::classify(&mut loaded.machine, &set, &loaded.stats, how, |label, probabilities| {
@@ -196,16 +204,16 @@ fn words(result: &Evaluation) -> String {
 
 fn predict(args: &PredictArgs) -> Result<()> {
     let weights = Weights::read(&args.weights)?;
-    let table = &weights.table(args.how.net.named()?.as_ref())?;
+    let table = &weights.table(args.how.on.net.named()?.as_ref())?;
     let views = args.images.len().saturating_mul(args.how.views);
-    let batch = args.how.batch.unwrap_or(recipe::defaults(table).batch).min(views);
+    let batch = args.how.on.batch.unwrap_or(recipe::defaults(table).batch).min(views);
     // A few images are soon done: nobody tunes for their number.
-    let Loaded { mut machine, stats, classes, class_names } = load(weights, table, &args.how, batch, |_| ())?;
+    let Loaded { mut machine, stats, classes, class_names } = load(weights, table, None, &args.how.on, batch, |_| ())?;
     let how = predict::Settings {
         views: args.how.views,
         top: args.top,
         batch: (batch / args.how.views).max(1),
-        exif: args.how.exif,
+        exif: args.how.on.exif,
     };
     let mut failed = None;
     predict::predict(&mut machine, &stats, (&classes, class_names.as_deref()), &args.images, how, |prediction| {

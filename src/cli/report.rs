@@ -1,7 +1,7 @@
 //! `report`: runs on one HTML page.
 
 use super::commands::{load, numbered, say, workers};
-use super::{KernelArgs, NetArgs, UseArgs, chain, count};
+use super::{KernelArgs, MachineArgs, NetArgs, chain, count};
 use crate::data::{Options, Split, source};
 use crate::error::Error;
 use crate::eval::Views;
@@ -85,8 +85,8 @@ fn see(run: &Run, args: &ReportArgs, progress: &mut Progress) -> Result<Seen> {
     let (of, batch) = (set.len(), recipe::defaults(&table).batch);
     let kernels = KernelArgs { cache: None, exact: config.exact, precision: Some(config.precision) };
     let (adapters, exif) = (args.adapters.clone(), config.exif);
-    let how = UseArgs { views: 1, json: false, net: NetArgs::default(), adapters, batch: None, exif, kernels };
-    let mut loaded = load(weights, &table, &how, batch, |note| progress.note(note))?;
+    let on = MachineArgs { net: NetArgs::default(), adapters, batch: None, exif, kernels };
+    let mut loaded = load(weights, &table, None, &on, batch, |note| progress.note(note))?;
     let how = Views { views: 1, batch, workers: workers(args.workers), exif };
     let set = Arc::new(set.sample(args.images, 0));
     Ok(Seen::new(&mut loaded.machine, &set, of, &loaded.stats, how, progress)?)

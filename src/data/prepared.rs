@@ -483,13 +483,13 @@ impl Store for Shards {
 
 /// Fills `buffer` from `start` on; what lies past the end is an error.
 #[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], start: u64) -> std::io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, start)
 }
 
 /// Fills `buffer` from `start` on; what lies past the end is an error.
 #[cfg(windows)]
-fn read_at(file: &File, mut buffer: &mut [u8], mut start: u64) -> std::io::Result<()> {
+pub(crate) fn read_at(file: &File, mut buffer: &mut [u8], mut start: u64) -> std::io::Result<()> {
     while !buffer.is_empty() {
         match std::os::windows::fs::FileExt::seek_read(file, buffer, start)? {
             0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),

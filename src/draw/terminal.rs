@@ -49,8 +49,13 @@ pub fn render(chart: &Chart, area: Rect, buffer: &mut Buffer, coloured: bool) {
     let up = up.to_ticks(usize::from(area.height) / 4);
     let lines: Vec<Vec<_>> = shown.iter().map(|series| placed(series, chart)).collect();
     let sets = shown.iter().zip(&lines).enumerate().map(|(index, (series, points))| {
-        let marker = if coloured { Marker::Braille } else { Marker::Custom(mark(index)) };
-        let set = Dataset::default().data(points).graph_type(GraphType::Line).marker(marker);
+        let (kind, marker) = match points.len() {
+            // A line of one point would not be seen.
+            0 | 1 => (GraphType::Scatter, Marker::Dot),
+            _ if coloured => (GraphType::Line, Marker::Braille),
+            _ => (GraphType::Line, Marker::Custom(mark(index))),
+        };
+        let set = Dataset::default().data(points).graph_type(kind).marker(marker);
         set.style(colour(series, coloured))
     });
     let bounds = |span: Span, scale: Scale| [span.low, span.high].map(|end| at(scale, end));
@@ -141,6 +146,10 @@ mod tests {
         }
         let first = rows[2..].iter().find(|r| r.contains('·') && r.contains('+')).unwrap();
         assert!(place(first, '·') < place(first, '+'), "{plain}");
-        assert!(in_letters(&[chart], 60, 16, true).contains("\u{1b}[38;5;33m"));
+        assert!(in_letters(std::slice::from_ref(&chart), 60, 16, true).contains("\u{1b}[38;5;33m"));
+        // One point is seen, too.
+        let mut single = chart;
+        single.series[1].points.truncate(1);
+        assert!(in_letters(&[single], 60, 16, true).contains('•'));
     }
 }

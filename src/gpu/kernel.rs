@@ -31,7 +31,7 @@ shaders! {
     "loss/forward" "loss/sum" "loss/backward"
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
-    "exchange/add"
+    "exchange/add" "similar/distances" "codes/binarize" "codes/binarize_backward" "codes/residual" "codes/adam"
     "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/relu" "shared/step"
     "shared/wide"
 }

@@ -222,6 +222,10 @@ pub(super) fn walk(
             Phase::Update => {}
         }
     }
+    if phases.last() != Some(&Phase::Update) {
+        // In use every column's output is read at the end.
+        lives.command(columns.iter().filter_map(|column| Some(column.rows.last()?.as_ref()?.y)));
+    }
 }
 
 /// These rows of each column that holds them.

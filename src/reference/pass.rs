@@ -41,6 +41,16 @@ pub fn run(net: &Net, weights: &[Vec<f64>], batch: &Batch, train: Option<(u64, u
     }
 }
 
+/// The last row's output in use, every column's channels joined: `[N, C, H, W]`, what
+/// [`crate::machine::Machine::output`] gives.
+///
+/// # Panics
+/// As [`run`].
+pub fn output(net: &Net, weights: &[Vec<f64>], batch: &Batch) -> Vec<f64> {
+    let outputs = Walk::new(net, weights, batch, None).forward();
+    by_image(&gather(outputs.last().expect("a net has rows")))
+}
+
 /// y of each row, per column that holds it.
 type Outputs = Vec<Vec<Values>>;
 
@@ -173,7 +183,7 @@ fn images(batch: &Batch) -> Values {
     x
 }
 
-/// `[classes, 1, 1, N]` → `[N, classes]`.
+/// `[C, H, W, N]` → `[N, C, H, W]`.
 fn by_image(y: &Values) -> Vec<f64> {
     (0..y.images).flat_map(|n| y.data.iter().copied().skip(n).step_by(y.images)).collect()
 }
