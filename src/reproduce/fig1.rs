@@ -3,10 +3,12 @@
 use super::experiment::{Arm, Experiment, Finding, Outcome, Scale, Side, Source, Trials};
 use super::lab::Lab;
 use crate::data::Augment;
-use crate::error::Result;
+use crate::draw::{Axis, Chart, Series, Style};
+use crate::error::{Error, Result};
 use crate::schedule::Schedule;
 use crate::train::Trained;
 use crate::variation::Activation;
+use std::fs;
 
 /// Rates that each network is tried with.
 const GRID: [f64; 3] = [0.0003, 0.001, 0.003];
@@ -63,7 +65,7 @@ fn reached(run: &Trained) -> Option<u64> {
     run.evaluations.iter().find(|line| line.top1_error <= TARGET).map(|line| line.step)
 }
 
-fn measure(_: &Lab, trials: &Trials) -> Result<Outcome> {
+fn measure(lab: &Lab, trials: &Trials) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut sides = Vec::new();
     for activation in ACTIVATIONS {
@@ -81,7 +83,38 @@ fn measure(_: &Lab, trials: &Trials) -> Result<Outcome> {
         sides.extend(tried.into_iter().min_by(|a, b| mean(a).total_cmp(&mean(b))));
     }
     let [relu, tanh] = <[Side; 2]>::try_from(sides).expect("two activations");
+    let chosen = [&relu.name, &tanh.name].map(|name| (name.as_str(), trials.arm(name)));
+    outcome.pictures.push(curves(lab, &chosen)?);
     let what = format!("steps to 25 % training error, {} ÷ {}", tanh.name, relu.name);
     outcome.findings.push(Finding::ratio(what, relu, tanh, Some((6.0, "six"))));
     Ok(outcome)
+}
+
+/// Training error over the steps, as in the figure: each seed of both networks.
+fn curves(lab: &Lab, chosen: &[(&str, &[Trained])]) -> Result<(String, String)> {
+    let mut series = Vec::new();
+    let mut most = 0;
+    for (colour, (name, runs)) in chosen.iter().enumerate() {
+        for (i, run) in runs.iter().enumerate() {
+            let points = run.evaluations.iter().map(|line| (line.step as f64, 100.0 * line.top1_error)).collect();
+            let name = if i == 0 { (*name).to_owned() } else { String::new() };
+            series.push(Series { name, points, style: Style::Dots, colour });
+            most = most.max(run.evaluations.last().map_or(0, |line| line.step));
+        }
+    }
+    let target = vec![(0.0, 100.0 * TARGET), (most as f64, 100.0 * TARGET)];
+    series.push(Series { name: "25 %".to_owned(), points: target, style: Style::Dashed, colour: 7 });
+    let chart = Chart {
+        x: Axis { range: Some((0.0, most as f64)), ..Axis::linear("step") },
+        y: Axis { range: Some((0.0, 100.0)), ..Axis::linear("training error in use (%)") },
+        series,
+        ..Chart::default()
+    };
+    let folder = lab.folder.join("pictures");
+    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    chart.picture().write(&folder.join("fig1.png"))?;
+    Ok((
+        "fig1.png".to_owned(),
+        "Training error over the steps, a line a seed, each network at its own rate.".to_owned(),
+    ))
 }

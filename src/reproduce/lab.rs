@@ -10,7 +10,7 @@ use crate::data::{DataSet, Stats};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::eval::{self, Evaluation, Score, Views};
-use crate::machine::{Machine, Settings};
+use crate::machine::Machine;
 use crate::net::Net;
 use crate::plan::Plan;
 use crate::run::Config;
@@ -28,7 +28,7 @@ use std::sync::atomic::AtomicBool;
 /// Training images whose error in use is counted.
 const TRAIN_ERROR: usize = 1000;
 /// Steps that are timed to learn a network's speed.
-const TIMED: usize = 5;
+const TIMED: usize = 7;
 /// Steps of a run that only tries whether all of it works.
 const TRIAL: u64 = 4;
 /// Seconds that a run takes beside its steps: allocation, recording, a checkpoint.
@@ -191,7 +191,9 @@ impl Lab {
             let steps = if self.scale.is_small() { TIMED } else { 1 };
             let (training, _) = bench::step(&net, &devices, config.batch, config.accumulate, steps, false)?;
             let forward = bench::forward(&net, &devices, config.batch, steps)?;
-            Ok(Speed { training: training.images_per_second, forward: forward.images_per_second })
+            // The fastest: whatever else the machine does meanwhile is not this network's.
+            let rate = |step: &bench::StepReport| config.batch as f64 / step.fastest;
+            Ok(Speed { training: rate(&training), forward: rate(&forward) })
         })
     }
 
@@ -318,9 +320,8 @@ impl Lab {
     /// Class and probabilities of every held-out image.
     fn classify(&self, source: Source, run: &Trained, views: usize, mut take: impl FnMut(u32, &[f32])) -> Result<()> {
         let images = self.sources.images(source, run.config.table()?.image, &mut self.progress())?;
-        let (mut machine, stats) = self.load(run, run.config.batch)?;
-        let config = &run.config;
-        let how = Views { views, batch: config.batch, workers: config.workers, exif: config.exif };
+        let (mut machine, stats) = self.load(run, run.config.batch, None)?;
+        let how = self.views(run, views);
         let (mut done, all) = (0, images.val.len());
         eval::classify(&mut machine, &images.val, &stats, how, |label, probabilities| {
             take(label, probabilities);
@@ -331,20 +332,36 @@ impl Lab {
         Ok(())
     }
 
-    /// A trained network, for use.
+    /// A trained network for use, down to a layer where one is named.
     ///
     /// # Errors
     /// Weights that cannot be read.
-    pub fn load(&self, run: &Trained, batch: usize) -> Result<(Machine, Arc<Stats>)> {
-        let (table, net) = (run.config.table()?, run.config.network()?);
+    pub fn load(&self, run: &Trained, batch: usize, layer: Option<&str>) -> Result<(Machine, Arc<Stats>)> {
+        let (table, whole) = (run.config.table()?, run.config.network()?);
         let mut weights = Weights::read(&run.run)?;
         let stats = Arc::new(weights.needed_stats(&table)?);
-        let tensors = weights.take(&net)?;
+        let mut tensors = weights.take(&whole)?;
+        let net = layer.map_or_else(|| Ok(whole.clone()), |layer| whole.until(layer))?;
+        tensors.truncate(net.tensors().len());
         let mut config = run.config.clone();
         let devices = variants(&mut config, self.many.devices(&table), How::default(), |_| ())?;
-        let mut machine = Machine::new(&net, &devices, Settings::inference(batch))?;
+        let mut machine = Machine::in_use(&net, &devices, batch)?;
         machine.set_weights(&tensors)?;
         Ok((machine, stats))
+    }
+
+    /// How the images of a run are put before it in use.
+    pub fn views(&self, run: &Trained, views: usize) -> Views {
+        let Config { batch, workers, exif, .. } = run.config;
+        Views { views, batch, workers, exif }
+    }
+
+    /// The first device of a run.
+    ///
+    /// # Errors
+    /// Only where its configuration names no network.
+    pub fn device(&self, run: &Trained) -> Result<Arc<crate::gpu::Device>> {
+        Ok(Arc::clone(&self.many.devices(&run.config.table()?)[0]))
     }
 
     /// The training images and the held-out ones of a source.

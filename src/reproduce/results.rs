@@ -1,7 +1,7 @@
 //! What experiments found: `results/NAME.json` for programs, `REPRODUCTION.md` for people.
 
 use super::experiment::{Finding, Outcome, Scale};
-use super::statistics::{Verdict, short};
+use super::statistics::{Interval, Verdict, short};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::metrics::EvaluationLine;
@@ -126,21 +126,47 @@ pub fn read(out: &Path) -> Result<Vec<Record>> {
     Ok(records)
 }
 
-/// Writes `REPRODUCTION.md` from all results that lie in a folder.
+/// Writes `REPRODUCTION.md` and `report.html` from all results that lie in a folder.
 ///
 /// # Errors
 /// Those of [`read`]; the folder is not writable.
 pub fn summarise(out: &Path) -> Result<()> {
-    durable::write(&out.join("REPRODUCTION.md"), markdown(&read(out)?).as_bytes())
+    let records = read(out)?;
+    durable::write(&out.join("REPRODUCTION.md"), markdown(&records).as_bytes())?;
+    super::report::page(out, &records)?.write(&out.join("report.html"))
+}
+
+/// The mean difference and its interval in words.
+pub fn here(finding: &Finding) -> String {
+    let words = |i: Interval| format!("{} [{}, {}]", short(i.mean), short(i.low), short(i.high));
+    finding.interval.map_or_else(|| "—".to_owned(), words)
+}
+
+/// What must be said of a scale.
+pub fn scale_words(scale: Scale) -> Option<String> {
+    match scale {
+        Scale::Paper => None,
+        Scale::Small => Some(
+            "At this scale small networks learn drawn images for less than a minute each. What compares with the paper is the \
+             sign of a difference, not its size."
+                .to_owned(),
+        ),
+        Scale::Trial => Some("A trial of four steps a run: whether all of it works. Its numbers mean nothing.".to_owned()),
+    }
+}
+
+/// How verdicts are to be read.
+pub fn summary() -> String {
+    "Differences are paired by seed. `seen`: the paper's sign, and the 95 % t-interval is without 0; `opposite`: the other \
+     sign, likewise; `not resolved`: 0 is in the interval, and the smallest difference that would have been resolved is \
+     named; `not tested`: a condition was not met. All are results."
+        .to_owned()
 }
 
 /// A finding in a line.
 pub fn line(finding: &Finding) -> String {
-    let found = finding
-        .interval
-        .map_or_else(|| "—".to_owned(), |i| format!("{} [{}, {}]", short(i.mean), short(i.low), short(i.high)));
     let paper = finding.paper.as_ref().map_or_else(String::new, |paper| format!(" (paper: {paper})"));
-    format!("{}: {found}{paper}: {}", finding.what, finding.verdict)
+    format!("{}: {}{paper}: {}", finding.what, here(finding), finding.verdict)
 }
 
 /// The results as Markdown.
@@ -154,7 +180,7 @@ pub fn markdown(records: &[Record]) -> String {
 fn write_markdown(out: &mut String, records: &[Record]) -> std::fmt::Result {
     writeln!(out, "# The paper, reproduced\n")?;
     if let Some(first) = records.first() {
-        let scale = if first.scale.is_small() { "small" } else { "paper" };
+        let scale = if first.scale == Scale::Paper { "paper" } else { "small" };
         writeln!(
             out,
             "Written by `alexnet reproduce --scale {scale}` (version {}) on {}, on {}.\n",
@@ -162,36 +188,24 @@ fn write_markdown(out: &mut String, records: &[Record]) -> std::fmt::Result {
             first.date,
             first.adapters.join(" and ")
         )?;
-        if first.scale.is_small() {
-            writeln!(
-                out,
-                "At this scale small networks learn drawn images for a minute. What compares with the paper is the sign of a \
-                 difference, not its size.\n"
-            )?;
+        if let Some(words) = scale_words(first.scale) {
+            writeln!(out, "{words}\n")?;
         }
     }
-    writeln!(
-        out,
-        "Differences are paired by seed. **seen**: the paper's sign, and the 95 % t-interval is without 0; **opposite**: the \
-         other sign, likewise; **not resolved**: the interval has 0 in it; **not tested**: a condition was not met. All are \
-         results.\n"
-    )?;
+    writeln!(out, "{}\n", summary())?;
     writeln!(out, "| experiment | § | what | here | paper | verdict |\n|---|---|---|---|---|---|")?;
     for record in records {
         let Record { name, section, title, .. } = record;
         match &record.status {
             Status::NotRun { why } => writeln!(out, "| `{name}` | {section} | {title} | — | — | not run: {why} |")?,
             Status::Run { outcome, .. } => {
-                for Finding { what, paper, interval, verdict, .. } in &outcome.findings {
-                    let here = interval.map_or("—".to_owned(), |i| {
-                        format!("{} [{}, {}]", short(i.mean), short(i.low), short(i.high))
-                    });
-                    let verdict = match verdict {
-                        Verdict::Seen | Verdict::Opposite => format!("**{verdict}**"),
+                for finding in &outcome.findings {
+                    let verdict = match &finding.verdict {
+                        Verdict::Seen | Verdict::Opposite => format!("**{}**", finding.verdict),
                         other => other.to_string(),
                     };
-                    let paper = paper.as_deref().unwrap_or("—");
-                    writeln!(out, "| `{name}` | {section} | {what} | {here} | {paper} | {verdict} |")?;
+                    let (paper, here) = (finding.paper.as_deref().unwrap_or("—"), here(finding));
+                    writeln!(out, "| `{name}` | {section} | {} | {here} | {paper} | {verdict} |", finding.what)?;
                 }
             }
         }
