@@ -263,10 +263,10 @@ fn adapters() -> Result<()> {
     rows.iter().try_for_each(|row| say(&row.to_string()))
 }
 
-/// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
+/// A network where no data says how many classes there are: the network's own number.
 pub(super) fn of_default_classes(table: &Table, classes: Option<usize>) -> Result<Net> {
-    let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
-    Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
+    let own = recipe::defaults(table);
+    Ok(Net::resolve(table, classes.unwrap_or(own.classes), own.dropout as f32)?)
 }
 
 fn print_shader(args: &ShaderArgs) -> Result<()> {

@@ -157,11 +157,16 @@ fn net_difference(net: &str) -> Option<&'static str> {
             "Net: what the paper's source ran. conv1 is linear with its ReLU after pool1, α of the response \
              normalisation is divided by n, and one more normalisation within each map follows norm2.",
         ),
+        "alexnet-6" => Some(
+            "Net: with a sixth convolution after pool5, which reads both columns, as the pre-trained networks of §6 have it.",
+        ),
         "half" => Some("Net: the one-GPU network of the comparison in §3.2, one column instead of two."),
         "tiny" => Some(
             "Net: `tiny`, the paper's network made small: fewer and smaller kernels on 64×64 crops of 72×72 images, \
              the same layers and crossings.",
         ),
+        "tiny-6" => Some("Net: `tiny-6`, made small as `tiny` is, with a sixth convolution after pool5 (§6)."),
+        "tiny-half" => Some("Net: `tiny-half`, the one-GPU network of §3.2 made small as `tiny` is."),
         _ => None,
     }
 }
@@ -204,7 +209,7 @@ fn recipe_differences(config: &Config) -> Vec<String> {
             "Initialisation: standard deviation {whose}, in other shapes what gives the same fan-in × σ²; biases 1 as in the \
              paper."
         ));
-    } else if config.net == "tiny" {
+    } else if crate::alexnet::table(&config.net).is_some_and(crate::recipe::is_tiny) {
         list.push(
             "Initialisation: weights scaled by fan-in but in conv1 and fc8, and biases 0, where the paper has standard \
              deviation 0.01 and biases 1 in five layers."
