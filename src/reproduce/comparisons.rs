@@ -59,8 +59,8 @@ pub fn percent(name: &str, runs: &[Trained], split: Split, of: fn(&EvaluationLin
 fn held_out(trials: &Trials, first: &str, second: &str, paper: Option<[(f64, &str); 2]>) -> Vec<Finding> {
     let side = |arm, of| percent(arm, trials.arm(arm), Split::Val, of);
     let mut findings = Vec::new();
-    let numbers: [(&str, fn(&EvaluationLine) -> f64); 2] = [("top-1", |l| l.top1_error), ("top-5", |l| l.top5_error)];
-    for (i, (name, of)) in numbers.into_iter().enumerate() {
+    for (i, name) in ["top-1", "top-5"].into_iter().enumerate() {
+        let of = if i == 0 { |line: &EvaluationLine| line.top1_error } else { |line: &EvaluationLine| line.top5_error };
         let what = format!("held-out {name} error, {second} − {first}, points");
         findings.push(Finding::difference(what, side(first, of), side(second, of), paper.map(|paper| paper[i])));
     }
@@ -96,18 +96,21 @@ pub const TWO_GPUS: Experiment = Experiment {
     measure: |lab, trials| {
         let paper = Some([(-1.7, "−1.7"), (-1.2, "−1.2")]);
         let mut outcome = Outcome::of(held_out(trials, "one column", "two columns", paper));
-        let seconds = |run: &Trained, adapters: Option<&str>| lab.step_seconds(&run.config, adapters);
         let (half, two) = (&trials.arm("one column")[0], &trials.arm("two columns")[0]);
         let row = |what: &str, seconds: f64, paper: &str| {
             [what.to_owned(), format!("{:.1} ms", 1e3 * seconds), paper.to_owned()]
         };
         outcome.table.push(row(
             "a step of one column",
-            seconds(half, None)?,
+            lab.step_seconds(&half.config, 1)?,
             "slightly more than two columns on two GPUs",
         ));
-        outcome.table.push(row("a step of two columns on one adapter", seconds(two, Some("first"))?, "—"));
-        outcome.table.push(row("a step of two columns on two devices", seconds(two, Some("two"))?, "the paper's way"));
+        outcome.table.push(row("a step of two columns on one adapter", lab.step_seconds(&two.config, 1)?, "—"));
+        outcome.table.push(row(
+            "a step of two columns on two devices",
+            lab.step_seconds(&two.config, 2)?,
+            "the paper's way",
+        ));
         outcome.remarks.push(lab.placement());
         Ok(outcome)
     },

@@ -197,15 +197,17 @@ impl Lab {
         })
     }
 
-    /// Median seconds of a training step: of `config` as it is trained, or with both columns on the `first` adapter, or on
-    /// `two` devices.
+    /// Median seconds of a training step with all columns on the first adapter (`devices` 1), or with a column on each of two
+    /// devices: those of `--adapters`, or two on the first.
     ///
     /// # Errors
     /// A device was lost.
-    pub fn step_seconds(&self, config: &Config, adapters: Option<&str>) -> Result<f64> {
-        let first = self.many.adapters().and_then(|list| list.split(',').next()).unwrap_or("0").trim().to_owned();
-        let list = match (adapters, self.many.adapters()) {
-            (None, _) | (Some("first"), _) => first,
+    pub fn step_seconds(&self, config: &Config, devices: usize) -> Result<f64> {
+        let named = self.many.adapters();
+        let info = &self.many.devices(&config.table()?)[0].info;
+        let first = crate::gpu::list().iter().position(|row| row.info == *info).unwrap_or(0);
+        let list = match (devices, named) {
+            (1, _) => first.to_string(),
             (_, Some(both)) if both.contains(',') => both.to_owned(),
             _ => format!("{first},{first}"),
         };

@@ -43,7 +43,7 @@ fn overview(records: &[Record]) -> Table {
         let name = format!("`{}`", record.name);
         match &record.status {
             Status::NotRun { why } => {
-                rows.push(vec![name, record.title.clone(), String::new(), String::new(), format!("not run: {why}")])
+                rows.push(vec![name, record.title.clone(), String::new(), String::new(), format!("not run: {why}")]);
             }
             Status::Run { outcome, .. } => rows.extend(outcome.findings.iter().map(|finding| {
                 let paper = finding.paper.clone().unwrap_or_default();
