@@ -149,7 +149,6 @@ impl Campaign {
     /// # Errors
     /// A run that fails for another reason than divergence of its arm, or a full disk. What is done stays done.
     pub fn run(&self) -> Result<End> {
-        let mut ended = End::Finished;
         for planned in &self.planned {
             let name = planned.experiment.name;
             let needed = self.needed(planned)?;
@@ -164,10 +163,7 @@ impl Campaign {
                 _ => {
                     self.lab.progress().tell(&format!("{name}: {}", self.steps(planned, needed)));
                     let start = Instant::now();
-                    let Some(trials) = self.train(planned)? else {
-                        ended = End::Interrupted;
-                        break;
-                    };
+                    let Some(trials) = self.train(planned)? else { return Ok(End::Interrupted) };
                     let outcome = (planned.experiment.measure)(&self.lab, &trials)?;
                     for finding in &outcome.findings {
                         self.lab.progress().tell(&format!("  {}", results::line(finding)));
@@ -178,7 +174,7 @@ impl Campaign {
             results::write(&self.request.out, &self.record(planned, status))?;
         }
         results::summarise(&self.request.out)?;
-        Ok(ended)
+        Ok(End::Finished)
     }
 
     /// Seconds that what is not trained yet takes.
