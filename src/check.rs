@@ -8,17 +8,21 @@ use crate::data::{Crops, MeanCrop, Square, Stats, View};
 use crate::error::Result;
 use crate::gpu::{Device, Recorder, Tensor};
 use crate::layer::Layer;
-use crate::layers::{self, Sgd};
-use crate::products::{Choices, Product, Window};
+use crate::layers;
+use crate::optimizer::{self, Sgd, Sink};
+use crate::products::{Choices, Precision, Product, Window};
 use crate::random::{self, Draw};
 use crate::reference::{self, Context, Values};
-use crate::solo::{Solo, step_uniform, values};
+use crate::solo::{SGD, Solo, step_uniform, values};
 use std::fmt;
 use std::sync::Arc;
 
 /// Largest normalised mean squared error of a kernel that computes in f32 what is defined: rounding gives about 1e-13.
 /// Variants of products have limits of their own, [`crate::products::Variant::tolerance`].
 pub const LIMIT: f64 = 1e-10;
+
+/// Learning rate where a gradient updates the weights at once.
+const RATE: f32 = 0.02;
 
 /// One kernel's result beside the reference's.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +92,7 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
         first: 2,
         total: case.images as u32 + 5,
         train: train.into(),
+        rate: RATE,
         ..StepUniform::default()
     };
     device.queue.write_buffer(&solo.step, 0, bytemuck::bytes_of(&uniform));
@@ -120,7 +125,7 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
         let product = match what {
             "y" => Some(Product::Forward),
             "dx" => Some(Product::BackwardData),
-            "dw" => Some(Product::BackwardWeight),
+            "dw" | "w" | "v" => Some(Product::BackwardWeight),
             _ => None,
         };
         let variant = window.zip(product).map(|(window, product)| device.profile.variant(product, &window));
@@ -133,7 +138,18 @@ fn run_mode(device: &Arc<Device>, case: &Case, train: bool, all: &mut Vec<Checke
     add(if train { "y" } else { "y in use" }, nmse(&y_found, &y.data));
     add(if train { "dx" } else { "dx in use" }, nmse(&dx_found, &gradients.dx.data));
     for ((what, parameter), expected) in ["dw", "db"].into_iter().zip(&solo.parameters).zip(&gradients.params) {
-        add(what, nmse(&parameter.gradient.read(device)?, expected));
+        add(what, nmse(&parameter.gradient.kept().read(device)?, expected));
+    }
+    if case.layer.has_products() && device.profile.family.precision() == Precision::F32 {
+        let velocity = values(20, solo.parameters[0].momentum.len);
+        solo.parameters[0].momentum.write(device, &velocity);
+        solo.descend().submit(device)?;
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        let (mut w, mut v) = (wide(&solo.parameter_values[0]), wide(&velocity));
+        let [momentum, decay] = [SGD.momentum, SGD.decay].map(f64::from);
+        reference::sgd(&mut w, &mut v, &gradients.params[0], f64::from(RATE), momentum, decay);
+        add("w", nmse(&solo.parameters[0].weight.read(device)?, &w));
+        add("v", nmse(&solo.parameters[0].momentum.read(device)?, &v));
     }
     if case.layer == Layer::SoftmaxLoss {
         add("loss and errors", nmse(&solo.totals.read(device)?[..3], &sums(&y, &solo.label_values)));
@@ -174,32 +190,34 @@ pub fn run_others(device: &Arc<Device>) -> Result<Vec<Checked>> {
     };
     let doubles = |salt, len| values(salt, len).into_iter().map(f64::from).collect::<Vec<_>>();
     let len = 1021;
-    let rate = 0.02;
     let images = 5;
     // The update divides by 8.
-    let uniform = StepUniform { rate, valid: images as u32, scale: 3, ..StepUniform::default() };
+    let uniform = StepUniform { rate: RATE, valid: images as u32, scale: 3, ..StepUniform::default() };
     device.queue.write_buffer(&step, 0, bytemuck::bytes_of(&uniform));
 
-    let parameter = Parameter { weight: tensor(1, len), gradient: tensor(2, len), momentum: tensor(3, len) };
+    let gradient = tensor(2, len);
+    let parameter =
+        Parameter { weight: tensor(1, len), gradient: Sink::Kept(gradient.clone()), momentum: tensor(3, len) };
     let results = Tensor::zeros(device, "results", RESULTS);
+    let sgd = Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 };
     let mut rec = Recorder::new(device, &step);
-    layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
+    optimizer::update(&mut rec, parameter.update(sgd, &results), &gradient);
     rec.finish().submit(device)?;
     let (mut w, mut v, mut g) = (doubles(1, len), doubles(3, len), doubles(2, len));
     g.iter_mut().for_each(|g| *g /= 8.0);
-    reference::sgd(&mut w, &mut v, &g, f64::from(rate) * 2.0, 0.9, 0.05);
+    reference::sgd(&mut w, &mut v, &g, f64::from(RATE) * 2.0, 0.9, 0.05);
     add("update", "w", nmse(&parameter.weight.read(device)?, &w));
     add("update", "v", nmse(&parameter.momentum.read(device)?, &v));
     // A NaN in one gradient must be reported, and nothing else.
     let clean = results.read(device)?[3].to_bits();
-    parameter.gradient.slice(len - 1..len).write(device, &[f32::NAN]);
+    gradient.slice(len - 1..len).write(device, &[f32::NAN]);
     let mut rec = Recorder::new(device, &step);
-    layers::update(&mut rec, Sgd { momentum: 0.9, rate: 2.0, decay: 0.05 }, &parameter, &results);
+    optimizer::update(&mut rec, parameter.update(sgd, &results), &gradient);
     rec.finish().submit(device)?;
     let found = results.read(device)?[3].to_bits();
     let flags = Tensor::zeros(device, "flags", 2 * RESULTS);
     let mut rec = Recorder::new(device, &step);
-    layers::find_overflow(&mut rec, &parameter, &flags);
+    optimizer::find_overflow(&mut rec, &gradient, &flags);
     rec.finish().submit(device)?;
     let overflow = flags.read(device)?[RESULTS].to_bits();
     add("update", "overflow is seen", if overflow == 1 { 0.0 } else { f64::NAN });

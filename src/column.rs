@@ -2,8 +2,9 @@
 
 use crate::data::augment::View;
 use crate::gpu::{Device, Program, Recorder, Tensor, Upload};
-use crate::layers::{self, Io, Sgd};
-use crate::net::Net;
+use crate::layers::{self, Io};
+use crate::net::{self, Net};
+use crate::optimizer::{self, Sgd, Sink};
 use crate::plan::{ColumnPlan, DevicePlan, Phase, Place, Plan, RowPlan};
 use crate::products::{Precision, Scratch};
 use crate::recipe::{self, Figures};
@@ -122,9 +123,17 @@ pub struct Parameter {
     /// w, or b of a bias, in PyTorch's order.
     pub weight: Tensor,
     /// The gradient of the mean loss, of the same shape.
-    pub gradient: Tensor,
+    pub gradient: Sink,
     /// The velocity v (§5), of the same shape.
     pub momentum: Tensor,
+}
+
+impl Parameter {
+    /// Its update, which reports to `results`.
+    pub fn update(&self, sgd: Sgd, results: &Tensor) -> optimizer::Update {
+        let (weight, momentum) = (self.weight.clone(), self.momentum.clone());
+        optimizer::Update { weight, momentum, results: results.clone(), sgd }
+    }
 }
 
 /// A cut of the rows where data crosses, seen from one column.
@@ -154,6 +163,14 @@ pub struct Update {
     pub momentum: f32,
     /// Weight decay, before a tensor's own factor.
     pub decay: f32,
+}
+
+impl Update {
+    /// Those of one tensor.
+    fn of(&self, net: &Net, tensor: &net::Tensor) -> Sgd {
+        let (rate, decay) = recipe::factors(self.figures, tensor);
+        Sgd { momentum: self.momentum, rate: rate * net.rows[tensor.row].rate, decay: self.decay * decay }
+    }
 }
 
 /// One column of a network.
@@ -237,12 +254,12 @@ impl Column {
         let column = &plan.columns[index];
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let step = device.buffer("step", size_of::<StepUniform>() as u64, usage);
-        let parameters = allocate_parameters(net, column, plan.trains(), &device);
         let flags = match device.profile.family.precision() {
             Precision::F32 => 0,
             Precision::Mixed => plan.columns.len(),
         };
         let results = Tensor::zeros(&device, "results", RESULTS * (1 + flags));
+        let parameters = parameters(net, column, plan.trains(), &device, update, &results);
         let recording = Recording {
             net,
             plan,
@@ -321,20 +338,19 @@ impl Column {
         let cuts = cuts.collect();
 
         let mut rec = recorder();
-        for tensor in net.tensors().into_iter().filter(|_| plan.trains()) {
-            let Some(parameter) = parameters[tensor.row].get(tensor.place).filter(|_| net.learns(tensor.row)) else {
-                continue;
-            };
-            let (rate, decay) = recipe::factors(update.figures, &tensor);
-            let rate = rate * net.rows[tensor.row].rate;
-            let sgd = Sgd { momentum: update.momentum, rate, decay: update.decay * decay };
-            layers::update(&mut rec, sgd, parameter, &results);
+        // In use nothing is updated.
+        let learns = |tensor: &net::Tensor| plan.trains() && net.learns(tensor.row);
+        for tensor in net.tensors().into_iter().filter(learns) {
+            let Some(parameter) = parameters[tensor.row].get(tensor.place) else { continue };
+            if let Sink::Kept(gradient) = &parameter.gradient {
+                optimizer::update(&mut rec, parameter.update(update.of(net, &tensor), &results), gradient);
+            }
         }
         let mut find = recorder();
         if flags > 0 && plan.trains() {
             find.copy(&Tensor::zeros(&device, "no flags", RESULTS * flags), &results.slice(RESULTS..results.len));
             for parameter in parameters.iter().flatten() {
-                layers::find_overflow(&mut find, parameter, &results);
+                optimizer::find_overflow(&mut find, parameter.gradient.kept(), &results);
             }
         }
         let find_overflow = find.finish();
@@ -460,19 +476,33 @@ impl Column {
 /// Values of [`Column::results`], flags apart.
 pub const RESULTS: usize = 4;
 
-fn allocate_parameters(net: &Net, column: &ColumnPlan, trains: bool, device: &Device) -> Vec<Vec<Parameter>> {
-    let row = |(i, r): (usize, &crate::net::Resolved)| {
-        if column.rows[i].is_none() {
-            return Vec::new();
+/// Every row's parameters, zero, and in training their momenta and where their gradients go.
+fn parameters(
+    net: &Net,
+    column: &ColumnPlan,
+    trains: bool,
+    device: &Device,
+    update: Update,
+    results: &Tensor,
+) -> Vec<Vec<Parameter>> {
+    let mut all: Vec<_> = net.rows.iter().map(|_| Vec::new()).collect();
+    for tensor in net.tensors() {
+        if column.rows[tensor.row].is_none() {
+            continue;
         }
-        let parameter = |param: crate::layer::Param| {
-            let len = param.dims.iter().product();
-            let tensor = |what: &str| Tensor::zeros(device, &format!("{}.{} {what}", r.name, param.name), len);
-            let weight = tensor("weight");
-            let of_training = |what: &str| if trains { tensor(what) } else { weight.slice(0..0) };
-            Parameter { gradient: of_training("gradient"), momentum: of_training("momentum"), weight }
+        let len = tensor.len() / net.columns_of(tensor.row);
+        let zeros = |what: &str| Tensor::zeros(device, &format!("{} {what}", tensor.name), len);
+        let weight = zeros("weight");
+        let momentum = if trains { zeros("momentum") } else { weight.slice(0..0) };
+        let gradient = if !trains {
+            Sink::Kept(weight.slice(0..0))
+        } else if column.takes(net, tensor.row, tensor.place) {
+            let (weight, momentum) = (weight.clone(), momentum.clone());
+            Sink::Taken(optimizer::Update { weight, momentum, results: results.clone(), sgd: update.of(net, &tensor) })
+        } else {
+            Sink::Kept(zeros("gradient"))
         };
-        net.params(i).into_iter().map(parameter).collect()
-    };
-    net.rows.iter().enumerate().map(row).collect()
+        all[tensor.row].push(Parameter { weight, gradient, momentum });
+    }
+    all
 }

@@ -8,13 +8,12 @@ mod pool;
 mod relu;
 mod tanh;
 
-use crate::column::{Parameter, RESULTS};
+use crate::column::Parameter;
 use crate::gpu::{Const, Recorder, Tensor};
 use crate::layer::Layer;
 use crate::plan::{Place, RowPlan};
 use crate::products::Scratch;
 use crate::shape::Shape;
-use std::ops::Range;
 
 /// The tensors of one row in one column, under their mathematical names.
 pub struct Io<'a> {
@@ -167,46 +166,4 @@ pub fn views(rec: &mut Recorder, crops: &Crops, batch: usize, image: &Tensor) {
 /// Records dx += incoming.
 pub fn add(rec: &mut Recorder, incoming: &Tensor, dx: &Tensor) {
     rec.each("exchange/add", dx.len / 4, &[], &[("incoming", incoming.into()), ("dx", dx.into())]);
-}
-
-/// Constants of one tensor's update.
-#[derive(Clone, Copy, Debug)]
-pub struct Sgd {
-    /// Factor of the velocity.
-    pub momentum: f32,
-    /// Factor of the step's rate.
-    pub rate: f32,
-    /// Weight decay of this tensor.
-    pub decay: f32,
-}
-
-/// Ranges of a parameter's values that one binding can span: `half`'s fc6 passes it.
-pub(crate) fn spans(rec: &Recorder, parameter: &Parameter) -> impl Iterator<Item = Range<usize>> + use<> {
-    let (len, most) = (parameter.weight.len, rec.device.profile.max_binding as usize / 4);
-    (0..len).step_by(most).map(move |start| start..len.min(start + most))
-}
-
-/// Records the update of one parameter (§5), which heeds the flags of overflow that `results` has room for.
-pub fn update(rec: &mut Recorder, sgd: Sgd, parameter: &Parameter, results: &Tensor) {
-    let consts = [
-        ("MOMENTUM", sgd.momentum.into()),
-        ("RATE", sgd.rate.into()),
-        ("DECAY", sgd.decay.into()),
-        ("FLAGS", (results.len / RESULTS - 1).into()),
-    ];
-    let Parameter { weight, gradient, momentum } = parameter;
-    for range in spans(rec, parameter) {
-        let [w, v, dw] = [weight, momentum, gradient].map(|tensor| tensor.slice(range.clone()));
-        let binds = [("dw", (&dw).into()), ("v", (&v).into()), ("w", (&w).into()), ("results", results.into())];
-        rec.each("optimizer/sgd", range.len().div_ceil(4), &consts, &binds);
-    }
-}
-
-/// Records the search for overflow in the gradient of one parameter, which sets the column's flag in `results`.
-pub fn find_overflow(rec: &mut Recorder, parameter: &Parameter, results: &Tensor) {
-    for range in spans(rec, parameter) {
-        let dw = parameter.gradient.slice(range.clone());
-        let binds = [("dw", (&dw).into()), ("results", results.into())];
-        rec.each("optimizer/overflow", range.len().div_ceil(4), &[], &binds);
-    }
 }

@@ -17,6 +17,7 @@
 //! **From the table to programs**
 //! - [`plan`]: ★ phases of a step, what crosses between columns, memory; data alone
 //! - [`mod@column`]: one column's tensors, and its programs, recorded once
+//! - [`optimizer`]: the update, and what becomes of a gradient
 //! - [`layers`]: what each kind of layer records, forward beside backward
 //! - [`products`]: the three products of a convolution, by family of kernels
 //! - [`gpu`]: adapters, shaders, tensors, recorded programs
@@ -67,6 +68,7 @@ pub mod layers;
 pub mod machine;
 pub mod metrics;
 pub mod net;
+pub mod optimizer;
 pub mod page;
 pub mod plan;
 pub mod plot;

@@ -132,8 +132,6 @@ pub struct Machine {
     pending: VecDeque<Pending>,
     /// `None` in f32.
     scale: Option<Scale>,
-    /// Exponent of the scale of the last step begun.
-    begun: u32,
     spans: Spans,
 }
 
@@ -145,7 +143,6 @@ fn profiles(devices: &[Arc<Device>]) -> Vec<&Profile> {
 #[derive(Clone, Copy)]
 enum Which {
     Weight,
-    Gradient,
     Momentum,
 }
 
@@ -199,21 +196,8 @@ impl Machine {
         }
         let (pending, spans) = (VecDeque::new(), Spans::off());
         let mixed = devices[0].profile.family.precision() == Precision::Mixed;
-        let (scale, begun) = (mixed.then(Scale::default), 0);
-        Ok(Self {
-            net: net.clone(),
-            plan,
-            settings,
-            columns,
-            shared,
-            stats: None,
-            links,
-            ring,
-            pending,
-            scale,
-            begun,
-            spans,
-        })
+        let scale = mixed.then(Scale::default);
+        Ok(Self { net: net.clone(), plan, settings, columns, shared, stats: None, links, ring, pending, scale, spans })
     }
 
     /// The network.
@@ -245,17 +229,6 @@ impl Machine {
     /// A device was lost.
     pub fn weights(&self) -> Result<Vec<Vec<f32>>> {
         self.get(Which::Weight)
-    }
-
-    /// The gradients of the last step, like [`Machine::weights`].
-    ///
-    /// # Errors
-    /// A device was lost.
-    pub fn gradients(&self) -> Result<Vec<Vec<f32>>> {
-        let mut gradients = self.get(Which::Gradient)?;
-        let unscale = 0.5f32.powi(self.begun as i32);
-        gradients.iter_mut().flatten().for_each(|g| *g *= unscale);
-        Ok(gradients)
     }
 
     /// The scale of the loss in the steps to come; `None` in f32.
@@ -295,7 +268,6 @@ impl Machine {
             let parameter = column.parameters[row].get(place)?;
             let part = match which {
                 Which::Weight => &parameter.weight,
-                Which::Gradient => &parameter.gradient,
                 Which::Momentum => &parameter.momentum,
             };
             Some((column, part))
@@ -357,7 +329,6 @@ impl Machine {
         // Every micro-batch but the last leaves the update out.
         let update = phases.pop().filter(|phase| *phase == Phase::Update).expect("a step ends with its update");
         let scale = self.scale.map_or(0, |scale| scale.exponent(self.pending.len()));
-        self.begun = scale;
         let mut exchange = 0.0;
         self.hold_mean(batch);
         for (i, first) in (0..batch.len()).step_by(self.plan.micro).enumerate() {

@@ -193,8 +193,9 @@ impl Plan {
         let mut lives = Lives::default();
         let (pixels, image) = (lives.tensor(self.image), lives.tensor(self.image));
         let on = (0..self.placement.len()).filter(|&column| self.placement[column] == device);
-        let mut columns: Vec<_> =
-            on.map(|column| ColumnPlan::new(net, column, profile, self.batch, image, &mut lives)).collect();
+        let mut columns: Vec<_> = on
+            .map(|column| ColumnPlan::new(net, column, profile, self.batch, self.micro_batches, image, &mut lives))
+            .collect();
         column::walk(net, &self.phases, &columns, pixels, image, &mut lives);
         let value = size_of::<f32>() as u64;
         let (places, buffers) =
@@ -250,9 +251,11 @@ impl Plan {
     pub fn bytes(&self, device: usize) -> u64 {
         let DevicePlan { buffers, .. } = &self.devices[device];
         let shared: usize = buffers.iter().sum();
-        // Weights; in training their gradients and momenta.
-        let each = if self.trains() { 3 } else { 1 };
-        let own: usize = self.on(device).map(|column| each * column.parameters).sum();
+        // Weights; in training momenta and the gradients that are kept.
+        let values = |column: &ColumnPlan| {
+            column.parameters + if self.trains() { column.parameters + column.gradients } else { 0 }
+        };
+        let own: usize = self.on(device).map(values).sum();
         4 * (shared + own) as u64 + self.needs(device).bytes() + self.carried(device) + self.small(device)
     }
 

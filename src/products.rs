@@ -13,6 +13,7 @@ mod winograd;
 
 use crate::gpu::{Const, Device, Profile, Recorder, Tensor, Texture};
 use crate::layer::Layer;
+use crate::optimizer::Sink;
 use crate::shape::Shape;
 use std::fmt;
 use wide::Wide;
@@ -210,13 +211,13 @@ pub fn backward_data(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy:
     }
 }
 
-/// dw, the gradient of w, from dy and x; added to what is there where the step accumulates.
-pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, dw: &Tensor) {
+/// The gradient of w, from dy and x.
+pub fn backward_weight(rec: &mut Recorder, scratch: &Scratch, window: &Window, dy: &Tensor, x: &Tensor, to: &Sink) {
     match rec.device.profile.variant(Product::BackwardWeight, window) {
-        Variant::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, dw),
-        Variant::Wide(tile, precision) => Wide { rec, tile, precision, scratch, window }.backward_weight(dy, x, dw),
-        Variant::Lanes(form) => lanes::backward_weight(rec, form, scratch, window, dy, x, dw),
-        Variant::Winograd(form, tile) => winograd::backward_weight(rec, form, tile, scratch, window, dy, x, dw),
+        Variant::Portable(tile) => portable::backward_weight(rec, tile, scratch, window, dy, x, to),
+        Variant::Wide(tile, precision) => Wide { rec, tile, precision, scratch, window }.backward_weight(dy, x, to),
+        Variant::Lanes(form) => lanes::backward_weight(rec, form, scratch, window, dy, x, to),
+        Variant::Winograd(form, tile) => winograd::backward_weight(rec, form, tile, scratch, window, dy, x, to),
     }
 }
 

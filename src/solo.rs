@@ -4,8 +4,9 @@ use crate::cases::{self, Case};
 use crate::column::{Parameter, RESULTS, StepUniform};
 use crate::error::{Error, Result};
 use crate::gpu::{Device, Program, Recorder, SHADERS, Tensor};
-use crate::layers::{self, Io, Sgd};
+use crate::layers::{self, Io};
 use crate::net::Net;
+use crate::optimizer::{self, Sgd, Sink};
 use crate::plan;
 use crate::products::{self, Product, Scratch, Window};
 use crate::random;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 
 /// The row a layer by itself believes to be, which its dropout mask depends on.
 pub const ROW: usize = 3;
+
+/// An update by itself.
+pub const SGD: Sgd = Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 };
 
 /// `len` values in −1…1, a function of `salt` and their place.
 pub fn values(salt: u32, len: usize) -> Vec<f32> {
@@ -96,7 +100,11 @@ impl Solo {
         let parameter = |values: &Vec<f32>| {
             let weight = zeros("weight", values.len());
             weight.write(device, values);
-            Parameter { weight, gradient: zeros("gradient", values.len()), momentum: zeros("momentum", values.len()) }
+            Parameter {
+                weight,
+                gradient: Sink::Kept(zeros("gradient", values.len())),
+                momentum: zeros("momentum", values.len()),
+            }
         };
         let labels = zeros("labels", batch);
         labels.write(device, &label_values);
@@ -182,6 +190,16 @@ impl Solo {
         rec.finish()
     }
 
+    /// The weight's gradient once more, from dy as [`Solo::backward`] left it, taken by [`SGD`].
+    pub fn descend(&self) -> Program {
+        let window =
+            Window { relu: self.case.relu, ..Window::of(&self.case.layer, self.case.x, self.y_shape, self.batch) };
+        let mut rec = Recorder::new(&self.device, &self.step);
+        let taken = Sink::Taken(self.parameters[0].update(SGD, &self.totals));
+        products::backward_weight(&mut rec, &self.scratch, &window, &self.dy, &self.x, &taken);
+        rec.finish()
+    }
+
     /// What runs beside the layers: the arrangement of the batch, the exchange's addition, the update and the search for
     /// overflow.
     pub fn beside(&self) -> Program {
@@ -195,8 +213,9 @@ impl Solo {
         layers::add(&mut rec, &self.dx, &self.x);
         let flags = Tensor::zeros(&self.device, "flags", 2 * RESULTS);
         for parameter in &self.parameters {
-            layers::update(&mut rec, Sgd { momentum: 0.9, rate: 1.0, decay: 0.0005 }, parameter, &self.totals);
-            layers::find_overflow(&mut rec, parameter, &flags);
+            let gradient = parameter.gradient.kept();
+            optimizer::update(&mut rec, parameter.update(SGD, &self.totals), gradient);
+            optimizer::find_overflow(&mut rec, gradient, &flags);
         }
         rec.finish()
     }

@@ -187,10 +187,11 @@ fn accumulation_and_partial_batches_equal_the_whole() {
     let _alone = common::alone();
     let batch = seeded::batch(&net(), 10);
     let Some(row) = adapters().first().map(|row| row.index.to_string()) else { return };
+    // The velocity after a first step is its gradient, scaled.
     let gradients = |images: usize, accumulate: usize| {
         let mut machine = machine(&open(&row, 2), images, accumulate);
         let loss = machine.step(&batch, 1, 1e-3).unwrap().loss;
-        (loss, machine.gradients().unwrap())
+        (loss, machine.momenta().unwrap())
     };
     let (loss, whole) = gradients(10, 1);
     for (images, accumulate) in [(10, 3), (10, 10), (45, 1), (64, 2)] {

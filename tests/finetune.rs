@@ -22,7 +22,7 @@ fn net(freeze: &str, scale: &str) -> Net {
     Net::resolve(&TINY, 10, 0.5).unwrap().with_rates(&rates)
 }
 
-/// Gradients of the first step, and weights after `steps`.
+/// Velocities after the first step, and weights after `steps`.
 fn trained(net: &Net, placement: &str, steps: u64) -> (Vec<Vec<f32>>, Vec<Vec<f32>>, Machine) {
     let settings =
         Settings { batch: IMAGES, accumulate: 1, figures: Figures::Source, momentum: 0.9, decay: 0.0005, seed: 3 };
@@ -33,7 +33,7 @@ fn trained(net: &Net, placement: &str, steps: u64) -> (Vec<Vec<f32>>, Vec<Vec<f3
     for step in 1..=steps {
         machine.step(&batch, step, 1e-3).unwrap();
         if step == 1 {
-            gradients = machine.gradients().unwrap();
+            gradients = machine.momenta().unwrap();
         }
     }
     (gradients, machine.weights().unwrap(), machine)
@@ -77,7 +77,7 @@ fn frozen_rows_stay_and_the_others_learn_as_before() {
             for (i, tensor) in net.tensors().iter().enumerate() {
                 let what = format!("{} with {freeze} frozen on {placement}", tensor.name);
                 if net.learns(tensor.row) {
-                    assert!(own[i] == gradients[i], "the gradient of {what}");
+                    assert!(own[i] == gradients[i], "the velocity of {what}");
                     assert!(weights[i] != begun[i], "{what} did not learn");
                 } else {
                     assert!(weights[i] == begun[i], "{what} learned");

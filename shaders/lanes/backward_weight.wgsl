@@ -5,11 +5,11 @@
 // A fully connected layer swaps the two operands, which gives [o, c]: the parameter's own layout.
 
 #import lanes
-#import step
+
+alias Value = vec4<f32>;
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
 @group(0) @binding(1) var dy: texture_storage_2d<rgba32float, read>;      // [OUT_H, OUT_W, 4·N4, O4]
-@group(0) @binding(2) var<storage, read_write> dw: array<vec4<f32>>;      // [slices, ROWS, O4], from row ROW_0 on
 
 // x in row `row` of the window whose first pixel is (y0, x0), zero outside. Rows past the last are not stored.
 fn pixel(row: u32, y0: u32, x0: u32, images: u32) -> vec4<f32> {
@@ -25,11 +25,7 @@ fn pixel(row: u32, y0: u32, x0: u32, images: u32) -> vec4<f32> {
 
 fn store(slice: u32, row: u32, o: u32, sum: vec4<f32>) {
     if row >= ROWS { return; }
-    let place = (slice * ROWS + row) * O4 + o;
-    var value = sum;
-    // A branch, not a select: nothing is loaded where nothing is added.
-    if ACCUMULATES * step.accumulate == 1u { value += dw[place]; }
-    dw[place] = value;
+    settle((slice * ROWS + row) * O4 + o, sum);      // [slices, ROWS, O4], from row ROW_0 on
 }
 
 @compute @workgroup_size(LANES)

@@ -1,10 +1,10 @@
-// dw[o, c] = Gᵀ du[:, c, o] G, the adjoint of the weights' transform; added to what is there where the step accumulates
+// dw[o, c] = Gᵀ du[:, c, o] G, the adjoint of the weights' transform
 
 #import each
-#import step
+
+alias Value = f32;
 
 @group(0) @binding(0) var<storage, read> du: array<vec4<f32>>;            // [SIDE², C, O4]
-@group(0) @binding(1) var<storage, read_write> dw: array<f32>;            // [OUT, C, KERNEL, KERNEL]
 
 struct Place { o: u32, c: u32 }
 
@@ -16,8 +16,7 @@ fn store(place: Place, h: u32, w: u32, value: vec4<f32>) {
     for (var e = 0u; e < 4u; e++) {
         let o = place.o * 4u + e;
         if o < OUT {
-            let i = (o * C + place.c) * (KERNEL * KERNEL) + h * KERNEL + w;
-            dw[i] = value[e] + select(0.0, dw[i], step.accumulate == 1u);
+            settle((o * C + place.c) * (KERNEL * KERNEL) + h * KERNEL + w, value[e]);    // [OUT, C, KERNEL, KERNEL]
         }
     }
 }

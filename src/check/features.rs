@@ -4,6 +4,7 @@ use super::{Checked, LIMIT, nmse};
 use crate::column::{Parameter, StepUniform};
 use crate::error::Result;
 use crate::gpu::{Device, Recorder, Tensor};
+use crate::optimizer::Sink;
 use crate::similar::{self, codes::kernels};
 use crate::solo::{step_uniform, values};
 use std::sync::Arc;
@@ -58,7 +59,8 @@ pub(super) fn run(device: &Arc<Device>) -> Result<Vec<Checked>> {
     add("codes", "residual", dy.read(device)?, x64.iter().zip(doubles(2, len)).map(residual).collect());
 
     let len = 1021;
-    let parameter = Parameter { weight: tensor(1, len), gradient: tensor(2, len), momentum: tensor(3, len) };
+    let parameter =
+        Parameter { weight: tensor(1, len), gradient: Sink::Kept(tensor(2, len)), momentum: tensor(3, len) };
     let squares = Tensor::zeros(device, "squares", len);
     squares.write(device, &values(4, len).iter().map(|v| v.abs()).collect::<Vec<_>>());
     let beta = [0.75, 0.875];

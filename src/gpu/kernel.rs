@@ -32,7 +32,7 @@ shaders! {
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add" "similar/distances" "codes/binarize" "codes/binarize_backward" "codes/residual" "codes/adam"
-    "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/relu" "shared/step"
+    "shared/descent" "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/relu" "shared/step" "shared/sum"
     "shared/wide"
 }
 
@@ -43,6 +43,8 @@ pub enum Const {
     U(usize),
     /// `f32`
     F(f32),
+    /// No constant: imports `shaders/shared/NAME.wgsl`, where several files define the same function.
+    Import(&'static str),
     /// `alias NAME = f16`, or f32: the type of operands.
     Half(bool),
     /// `fn NAME(place: Place)`: M X Mᵀ for a fixed matrix M, where the kernel says what a `Place` is and supplies
@@ -143,12 +145,15 @@ pub fn assemble(name: &str, consts: &[(&str, Const)]) -> String {
         match value {
             Const::U(v) => writeln!(text, "const {name} = {v}u;"),
             Const::F(v) => writeln!(text, "const {name} = f32({v:?});"),
+            Const::Import(_) => Ok(()),
             Const::Half(half) => writeln!(text, "alias {name} = {};", if *half { "f16" } else { "f32" }),
             Const::Transform { columns, values } => write_transform(&mut text, name, *columns, values),
         }
         .expect("writing to a string");
     }
-    let mut seen = vec![name.to_owned()];
+    let chosen =
+        |(_, value): &(_, Const)| if let Const::Import(file) = value { Some(format!("shared/{file}")) } else { None };
+    let mut seen: Vec<_> = std::iter::once(name.to_owned()).chain(consts.iter().filter_map(chosen)).collect();
     let mut next = 0;
     while next < seen.len() {
         for line in source(&seen[next]).lines() {

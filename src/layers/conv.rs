@@ -17,7 +17,7 @@ pub(super) fn forward(rec: &mut Recorder, io: &Io) {
 /// dx and, because dy passes the ReLU in the same kernel, the bias's gradient. The row that reads the image has no dx.
 pub(super) fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
     let [weight, bias] = io.parameters else { unreachable!("a weight and a bias") };
-    products::backward_bias(rec, &window(io), io.relu.then_some(&io.y), dy, &bias.gradient);
+    products::backward_bias(rec, &window(io), io.relu.then_some(&io.y), dy, bias.gradient.kept());
     if let Some(dx) = dx {
         products::backward_data(rec, io.scratch, &window(io), dy, &weight.weight, dx);
     }

@@ -6,7 +6,7 @@ use crate::gpu::Profile;
 use crate::layer::{Layer, Lrn, Over};
 use crate::layers;
 use crate::net::{Net, Reads};
-use crate::products::{self, Needs, Window};
+use crate::products::{self, Needs, Precision, Window};
 use crate::shape::Shape;
 
 /// One row in one column.
@@ -56,6 +56,10 @@ pub struct ColumnPlan {
     pub needs: Needs,
     /// Values of its learnable tensors, padded as they are stored.
     pub parameters: usize,
+    /// Values of the gradients that are kept until the update, padded likewise.
+    pub gradients: usize,
+    /// Whether the products' last pass updates the weights.
+    takes: bool,
 }
 
 impl ColumnPlan {
@@ -65,6 +69,7 @@ impl ColumnPlan {
         column: usize,
         profile: &Profile,
         batch: usize,
+        micro_batches: usize,
         image: Place,
         lives: &mut Lives,
     ) -> Self {
@@ -75,6 +80,9 @@ impl ColumnPlan {
             tensors: Vec::new(),
             needs: Needs::default(),
             parameters: 0,
+            gradients: 0,
+            // A sum over micro-batches is whole only at the end, and one that may have overflowed is looked at first.
+            takes: micro_batches == 1 && profile.family.precision() == Precision::F32,
         };
         plan.forward(net, profile, batch, image, lives);
         plan.backward(net, batch, lives);
@@ -108,11 +116,18 @@ impl ColumnPlan {
             let saved = layers::saved(&row.layer, y_len);
             let saved = saved.map(|len| self.tensor(lives, format!("{}'s winners", row.name), len));
             self.needs = self.needs.max(layer_needs(&row.layer, profile, row.x, row.y, batch));
-            for param in net.params(i) {
-                self.parameters += param.dims.iter().product::<usize>().next_multiple_of(4);
+            for (place, param) in net.params(i).into_iter().enumerate() {
+                let len = param.dims.iter().product::<usize>().next_multiple_of(4);
+                self.parameters += len;
+                self.gradients += if self.takes(net, i, place) { 0 } else { len };
             }
             self.rows.push(Some(RowPlan { x, y, saved, dy: y, dx: None }));
         }
+    }
+
+    /// Whether the gradient of parameter `place` of row `row` is stored nowhere: its last pass updates the weights.
+    pub fn takes(&self, net: &Net, row: usize, place: usize) -> bool {
+        self.takes && place == 0 && net.rows[row].layer.has_products()
     }
 
     /// Whether a later row of this column reads row `i`'s output beside other columns'.

@@ -86,8 +86,8 @@ fn step(net: &Net, plan: &Plan, rates: Rates, link: f64) -> f64 {
             Phase::Update => {}
         }
     }
-    // The gradient and twice, read and written, weight and momentum.
-    let update = of(&|column| 20.0 * column.parameters as f64 / rates.gigabytes / 1e9);
+    // Weight and momentum, read and written, and the gradient where it was kept.
+    let update = of(&|column| (16 * column.parameters + 4 * column.gradients) as f64 / rates.gigabytes / 1e9);
     plan.micro_batches as f64 * seconds + update
 }
 

@@ -3,6 +3,7 @@
 
 use super::{Needs, Product, Scratch, Window, ranges};
 use crate::gpu::{Const, Recorder, Tensor};
+use crate::optimizer::Sink;
 use std::fmt;
 
 /// Rows of a product that a workgroup may compute. Mesa unrolls no loops over more than 16, half of them.
@@ -201,19 +202,21 @@ pub(super) fn backward_weight(
     window: &Window,
     dy: &Tensor,
     x: &Tensor,
-    dw: &Tensor,
+    gradient: &Sink,
 ) {
     if is_packed(window) {
-        return full_weight(rec, form, scratch, window, dy, x, dw);
+        return full_weight(rec, form, scratch, window, dy, x, gradient);
     }
     rec.load(x, scratch.textures().0);
     load_turned(rec, scratch, dy, window.y.c);
     let o4 = window.y.c.div_ceil(4);
     let (q_slice, slices) = slices(form, window.rows(), window.y.c, window.pixels());
     let partial = scratch.partial.slice(0..slices * window.rows() * o4 * 4);
-    weight(rec, form, scratch, window, window.rows(), 0, q_slice, slices, &partial, false);
-    let unpack = [("SLICES", slices.into()), ("ROWS", window.rows().into()), ("O4", o4.into())];
-    rec.each("lanes/unpack_weight", dw.len, &unpack, &[("partial", (&partial).into()), ("dw", dw.into())]);
+    weight(rec, form, scratch, window, window.rows(), 0, q_slice, slices, &Sink::Stored(partial.clone()));
+    let (mut consts, mut binds) = (gradient.consts(), gradient.binds());
+    consts.extend([("SLICES", Const::from(slices)), ("ROWS", window.rows().into()), ("O4", o4.into())]);
+    binds.push(("partial", (&partial).into()));
+    rec.each("lanes/unpack_weight", gradient.len(), &consts, &binds);
 }
 
 /// A fully connected layer's weight gradient with the operands swapped: rows are output units, lanes are inputs.
@@ -224,14 +227,14 @@ fn full_weight(
     window: &Window,
     dy: &Tensor,
     x: &Tensor,
-    dw: &Tensor,
+    gradient: &Sink,
 ) {
     rec.load(dy, scratch.textures().0);
     load_turned(rec, scratch, x, window.x.c);
     let swapped = Window { x: window.y, y: window.x, ..*window };
     for rows in ranges(window.y.c, window.x.c, &rec.device.profile) {
-        let dw = dw.slice(rows.start * window.x.c..rows.end * window.x.c);
-        weight(rec, form, scratch, &swapped, rows.len(), rows.start, 1, 1, &dw, true);
+        let gradient = gradient.slice(rows.start * window.x.c..rows.end * window.x.c);
+        weight(rec, form, scratch, &swapped, rows.len(), rows.start, 1, 1, &gradient);
     }
 }
 
@@ -245,8 +248,7 @@ fn weight(
     row_0: usize,
     q_slice: usize,
     slices: usize,
-    dw: &Tensor,
-    accumulates: bool,
+    to: &Sink,
 ) {
     let (images, other) = scratch.textures();
     let o4 = window.y.c.div_ceil(4);
@@ -256,9 +258,10 @@ fn weight(
         ("ROWS", rows.into()),
         ("ROW_0", row_0.into()),
         ("Q_SLICE", q_slice.into()),
-        ("ACCUMULATES", usize::from(accumulates).into()),
     ]);
+    consts.extend(to.consts());
     let size = [o4.div_ceil(form.lanes), rows.div_ceil(form.maps), slices].map(|s| s as u32);
-    let binds = [("x", images.into()), ("dy", other.into()), ("dw", dw.into())];
+    let mut binds = to.binds();
+    binds.extend([("x", images.into()), ("dy", other.into())]);
     rec.dispatch("lanes/backward_weight", &consts, &binds, size);
 }

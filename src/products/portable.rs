@@ -2,6 +2,7 @@
 
 use super::{Needs, Product, Scratch, Window, ranges};
 use crate::gpu::{Const, Profile, Recorder, Tensor, grid};
+use crate::optimizer::Sink;
 use std::fmt;
 
 /// Register tile TM×TN of a thread, WM×WN threads, TK of the sum staged at a time.
@@ -135,7 +136,7 @@ pub(super) fn backward_data(
         gemm(rec, "conv/backward_data", tile, &part, size, k_slice, &[("dy", &dy), ("w", &w), ("dx", &to)]);
     }
     if ranges.len() > 1 {
-        sum_slices(rec, scratch, len, ranges.len(), false, dx);
+        sum_slices(rec, scratch, ranges.len(), &Sink::Stored(dx.clone()));
     }
 }
 
@@ -154,7 +155,7 @@ pub(super) fn backward_weight(
     window: &Window,
     dy: &Tensor,
     x: &Tensor,
-    dw: &Tensor,
+    gradient: &Sink,
 ) {
     let columns = window.pixels() * window.batch;
     for maps in ranges(window.y.c, window.rows(), &rec.device.profile) {
@@ -163,23 +164,18 @@ pub(super) fn backward_weight(
         let len = maps.len() * window.rows();
         let partial = scratch.partial.slice(0..slices * len);
         let dy = dy.slice(maps.start * columns..maps.end * columns);
-        let dw = dw.slice(maps.start * window.rows()..maps.end * window.rows());
+        let gradient = gradient.slice(maps.start * window.rows()..maps.end * window.rows());
         let binds = [("dy", &dy), ("x", x), ("partial", &partial)];
         gemm(rec, "conv/backward_weight", tile, &part, [maps.len(), window.rows(), columns], k_slice, &binds);
-        sum_slices(rec, scratch, len, slices, true, &dw);
+        sum_slices(rec, scratch, slices, &gradient);
     }
 }
 
-/// Adds the first `slices` partial sums of `len` values, in order.
-pub(super) fn sum_slices(
-    rec: &mut Recorder,
-    scratch: &Scratch,
-    len: usize,
-    slices: usize,
-    accumulates: bool,
-    sum: &Tensor,
-) {
-    let partial = scratch.partial.slice(0..slices * len);
-    let consts = [("SLICES", slices.into()), ("ACCUMULATES", usize::from(accumulates).into())];
-    rec.each("conv/sum_slices", len, &consts, &[("partial", (&partial).into()), ("sum", sum.into())]);
+/// Adds the first `slices` partial sums, in order.
+pub(super) fn sum_slices(rec: &mut Recorder, scratch: &Scratch, slices: usize, to: &Sink) {
+    let partial = scratch.partial.slice(0..slices * to.len());
+    let (mut consts, mut binds) = (to.consts(), to.binds());
+    consts.push(("SLICES", slices.into()));
+    binds.push(("partial", (&partial).into()));
+    rec.each("conv/sum_slices", to.len(), &consts, &binds);
 }

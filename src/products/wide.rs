@@ -8,6 +8,7 @@
 use super::portable::{Tile, consts, groups, slice, sum_slices, tile, with_maps};
 use super::{Needs, Precision, Product, Scratch, Window, ranges};
 use crate::gpu::{Const, Profile, Recorder, Tensor};
+use crate::optimizer::Sink;
 use std::ops::Range;
 
 /// Every tile keeps to WebGPU's default limits: 256 threads, 16 KiB of workgroup memory for both operands, twice.
@@ -126,7 +127,7 @@ impl Wide<'_, '_> {
             let to = if split { self.scratch.partial.slice(0..part.slices * part.len()) } else { y.clone() };
             self.run("wide/forward", &part, 0, &[("x", x), ("w", &w), ("b", &b), ("y", &to)]);
             if split {
-                sum_slices(self.rec, self.scratch, part.len(), part.slices, false, &y);
+                sum_slices(self.rec, self.scratch, part.slices, &Sink::Stored(y.clone()));
                 // A part of a sum is no place for it.
                 if self.window.relu {
                     self.rec.each("relu/forward", y.len / 4, &[], &[("y", (&y).into())]);
@@ -146,16 +147,17 @@ impl Wide<'_, '_> {
             first += part.slices;
         }
         if all > 1 {
-            sum_slices(self.rec, self.scratch, dx.len, all, false, dx);
+            sum_slices(self.rec, self.scratch, all, &Sink::Stored(dx.clone()));
         }
     }
 
-    pub(super) fn backward_weight(&mut self, dy: &Tensor, x: &Tensor, dw: &Tensor) {
+    pub(super) fn backward_weight(&mut self, dy: &Tensor, x: &Tensor, gradient: &Sink) {
         for part in self.parts(Product::BackwardWeight) {
-            let (dy, dw) = (Self::rows(&part, dy, self.columns()), Self::rows(&part, dw, self.window.rows()));
+            let (dy, rows) = (Self::rows(&part, dy, self.columns()), self.window.rows());
+            let gradient = gradient.slice(part.maps.start * rows..part.maps.end * rows);
             let partial = self.scratch.partial.slice(0..part.slices * part.len());
             self.run("wide/backward_weight", &part, 0, &[("dy", &dy), ("x", x), ("partial", &partial)]);
-            sum_slices(self.rec, self.scratch, part.len(), part.slices, true, &dw);
+            sum_slices(self.rec, self.scratch, part.slices, &gradient);
         }
     }
 }

@@ -9,6 +9,7 @@
 
 use super::{Form, Needs, Product, Scratch, Window};
 use crate::gpu::{Bind, Const, Recorder, Tensor};
+use crate::optimizer::Sink;
 use std::fmt;
 
 /// F(m × m, r × r).
@@ -244,7 +245,7 @@ impl<'a> Tiling<'a> {
     }
 
     /// dw: the adjoint of the weights' transform of the products of the transformed x and dy.
-    fn weight(&self, rec: &mut Recorder, scratch: &Scratch, dy: &Tensor, x: &Tensor, dw: &Tensor) {
+    fn weight(&self, rec: &mut Recorder, scratch: &Scratch, dy: &Tensor, x: &Tensor, gradient: &Sink) {
         let (images, other) = scratch.textures();
         rec.load(x, images);
         let (c, o4) = (self.window.x.c, self.window.y.c.div_ceil(4));
@@ -275,7 +276,10 @@ impl<'a> Tiling<'a> {
         let mut consts = self.consts();
         consts.push(("O4", o4.into()));
         consts.push(("g_t", transform(self.tile.side(), &transposed(self.tile.kernel, &self.tile.weight()))));
-        rec.each("winograd/weight_adjoint", o4 * c, &consts, &[("du", (&du).into()), ("dw", dw.into())]);
+        consts.extend(gradient.consts());
+        let mut binds = gradient.binds();
+        binds.push(("du", (&du).into()));
+        rec.each("winograd/weight_adjoint", o4 * c, &consts, &binds);
     }
 
     /// Values of a chunk's dy with maps innermost.
@@ -356,9 +360,9 @@ pub(super) fn backward_weight(
     window: &Window,
     dy: &Tensor,
     x: &Tensor,
-    dw: &Tensor,
+    gradient: &Sink,
 ) {
-    weight_tiling(form, tile, window).weight(rec, scratch, dy, x, dw);
+    weight_tiling(form, tile, window).weight(rec, scratch, dy, x, gradient);
 }
 
 #[cfg(test)]

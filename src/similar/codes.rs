@@ -16,6 +16,7 @@ use crate::features::Features;
 use crate::gpu::{Device, Program, Recorder, Tensor};
 use crate::layer::{Full, Layer};
 use crate::layers::{self, Io};
+use crate::optimizer::Sink;
 use crate::plan;
 use crate::products::{Needs, Scratch};
 use crate::shape::Shape;
@@ -128,7 +129,7 @@ impl Coder {
             let lengths = [inputs * units, units];
             let parameter = |len| {
                 let [weight, gradient, momentum] = ["weight", "gradient", "momentum"].map(|name| zeros(name, len));
-                Parameter { weight, gradient, momentum }
+                Parameter { weight, gradient: Sink::Kept(gradient), momentum }
             };
             Dense {
                 layer: Layer::Full(Full { units }),

@@ -2,8 +2,10 @@
 //! same values.
 
 use alexnet::data::{Batch, Pixels};
+use alexnet::machine::{Machine, Settings};
 use alexnet::net::{Net, Tensor};
 use alexnet::random::hash;
+use alexnet::recipe;
 
 /// First word of the counter for pixels; a tensor's is its place in [`Net::tensors`].
 const PIXELS: u32 = u32::MAX;
@@ -45,4 +47,18 @@ pub fn batch(net: &Net, images: usize) -> Batch {
 /// f32 tensors as the reference takes them.
 pub fn widen(tensors: &[Vec<f32>]) -> Vec<Vec<f64>> {
     tensors.iter().map(|t| t.iter().copied().map(f64::from).collect()).collect()
+}
+
+/// The gradients of a machine's first step at rate `rate` from `weights`, told by the velocities that it left:
+/// v = -ε (λ w + g).
+pub fn gradients(machine: &Machine, weights: &[Vec<f32>], rate: f64, settings: Settings) -> Vec<Vec<f32>> {
+    let tensors = machine.net().tensors();
+    let all = tensors.iter().zip(machine.momenta().unwrap()).zip(weights);
+    all.map(|((tensor, momenta), weights)| {
+        let (factor, decays) = recipe::factors(settings.figures, tensor);
+        let (rate, decay) = (rate * f64::from(factor), f64::from(settings.decay * decays));
+        let gradient = |(v, w): (&f32, &f32)| (-f64::from(*v) / rate - decay * f64::from(*w)) as f32;
+        momenta.iter().zip(weights).map(gradient).collect()
+    })
+    .collect()
 }

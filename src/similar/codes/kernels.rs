@@ -2,7 +2,7 @@
 
 use crate::column::Parameter;
 use crate::gpu::{Recorder, Tensor};
-use crate::layers;
+use crate::optimizer;
 
 /// Records y = ±1, the sign of x.
 pub fn binarize(rec: &mut Recorder, x: &Tensor, y: &Tensor) {
@@ -23,9 +23,9 @@ pub fn residual(rec: &mut Recorder, batch: usize, x: &Tensor, y: &Tensor, dy: &T
 /// Records Adam's update of one parameter, whose momentum is the mean of its gradients, `squares` that of their squares.
 pub fn adam(rec: &mut Recorder, beta: [f64; 2], parameter: &Parameter, squares: &Tensor) {
     let consts = [("BETA_1", (beta[0] as f32).into()), ("BETA_2", (beta[1] as f32).into())];
-    for range in layers::spans(rec, parameter) {
+    for range in optimizer::spans(rec, parameter.weight.len) {
         let Parameter { weight, gradient, momentum } = parameter;
-        let [w, m, dw, v] = [weight, momentum, gradient, squares].map(|tensor| tensor.slice(range.clone()));
+        let [w, m, dw, v] = [weight, momentum, gradient.kept(), squares].map(|tensor| tensor.slice(range.clone()));
         let binds = [("dw", (&dw).into()), ("m", (&m).into()), ("v", (&v).into()), ("w", (&w).into())];
         rec.each("codes/adam", range.len().div_ceil(4), &consts, &binds);
     }
