@@ -8,7 +8,7 @@ use crate::variation::Variation;
 use std::borrow::Cow;
 
 /// Every network, in the order `--help` lists them.
-pub const TABLES: [&Table; 4] = [&ALEXNET, &ALEXNET_2012, &HALF, &TINY];
+pub const TABLES: [&Table; 7] = [&ALEXNET, &ALEXNET_2012, &ALEXNET_6, &HALF, &TINY, &TINY_6, &TINY_HALF];
 
 /// The table named `name` on the command line.
 pub fn table(name: &str) -> Option<&'static Table> {
@@ -109,6 +109,41 @@ pub static ALEXNET_2012: Table = Table {
     ]),
 };
 
+/// The network of the paper's `1 CNN*` and `7 CNNs*` (§6): a sixth convolution on the 6×6 maps of pool5, of both columns
+/// (the original's configuration 146). 61,555,304 parameters at 1,000 classes. `relu6c` follows conv6, `relu6` fc6.
+#[rustfmt::skip]
+pub static ALEXNET_6: Table = Table {
+    name: "alexnet-6", image: 256, crop: 224, columns: 2,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1", Each,  Image, conv(48, 11, 4, 0)),
+        row("relu1", Each,  Own,   RELU),
+        row("norm1", Each,  Own,   LRN),
+        row("pool1", Each,  Own,   POOL),
+        row("conv2", Each,  Own,   conv(128, 5, 1, 2)),
+        row("relu2", Each,  Own,   RELU),
+        row("norm2", Each,  Own,   LRN),
+        row("pool2", Each,  Own,   POOL),
+        row("conv3", Each,  Both,  conv(192, 3, 1, 1)),
+        row("relu3", Each,  Own,   RELU),
+        row("conv4", Each,  Own,   conv(192, 3, 1, 1)),
+        row("relu4", Each,  Own,   RELU),
+        row("conv5", Each,  Own,   conv(128, 3, 1, 1)),
+        row("relu5", Each,  Own,   RELU),
+        row("pool5", Each,  Own,   POOL),
+        row("conv6", Each,  Both,  conv(128, 3, 1, 1)),
+        row("relu6c", Each, Own,   RELU),
+        row("fc6",   Each,  Both,  full(2048)),
+        row("relu6", Each,  Own,   RELU),
+        row("drop6", Each,  Own,   DROP),
+        row("fc7",   Each,  Both,  full(2048)),
+        row("relu7", Each,  Own,   RELU),
+        row("drop7", Each,  Own,   DROP),
+        row("fc8",   First, Both,  CLASSES),
+        row("loss",  First, Own,   LOSS),
+    ]),
+};
+
 /// The one-GPU network of the paper's comparison (§3.2, footnote 2): one column, 59,798,312 parameters at 1,000
 /// classes. The last convolution and the fully connected layers are as wide as two columns'.
 #[rustfmt::skip]
@@ -172,5 +207,71 @@ pub static TINY: Table = Table {
         row("drop7", Each,  Own,   DROP),
         row("fc8",   First, Both,  CLASSES),
         row("loss",  First, Own,   LOSS),
+    ]),
+};
+
+/// [`ALEXNET_6`] made small, as [`TINY`] is.
+#[rustfmt::skip]
+pub static TINY_6: Table = Table {
+    name: "tiny-6", image: 72, crop: 64, columns: 2,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1", Each,  Image, conv(16, 5, 2, 0)),
+        row("relu1", Each,  Own,   RELU),
+        row("norm1", Each,  Own,   LRN),
+        row("pool1", Each,  Own,   POOL),
+        row("conv2", Each,  Own,   conv(32, 5, 1, 2)),
+        row("relu2", Each,  Own,   RELU),
+        row("norm2", Each,  Own,   LRN),
+        row("pool2", Each,  Own,   POOL),
+        row("conv3", Each,  Both,  conv(32, 3, 1, 1)),
+        row("relu3", Each,  Own,   RELU),
+        row("conv4", Each,  Own,   conv(32, 3, 1, 1)),
+        row("relu4", Each,  Own,   RELU),
+        row("conv5", Each,  Own,   conv(32, 3, 1, 1)),
+        row("relu5", Each,  Own,   RELU),
+        row("pool5", Each,  Own,   POOL),
+        row("conv6", Each,  Both,  conv(32, 3, 1, 1)),
+        row("relu6c", Each, Own,   RELU),
+        row("fc6",   Each,  Both,  full(128)),
+        row("relu6", Each,  Own,   RELU),
+        row("drop6", Each,  Own,   DROP),
+        row("fc7",   Each,  Both,  full(128)),
+        row("relu7", Each,  Own,   RELU),
+        row("drop7", Each,  Own,   DROP),
+        row("fc8",   First, Both,  CLASSES),
+        row("loss",  First, Own,   LOSS),
+    ]),
+};
+
+/// [`HALF`] made small, as [`TINY`] is.
+#[rustfmt::skip]
+pub static TINY_HALF: Table = Table {
+    name: "tiny-half", image: 72, crop: 64, columns: 1,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1", Each,  Image, conv(16, 5, 2, 0)),
+        row("relu1", Each,  Own,   RELU),
+        row("norm1", Each,  Own,   LRN),
+        row("pool1", Each,  Own,   POOL),
+        row("conv2", Each,  Own,   conv(32, 5, 1, 2)),
+        row("relu2", Each,  Own,   RELU),
+        row("norm2", Each,  Own,   LRN),
+        row("pool2", Each,  Own,   POOL),
+        row("conv3", Each,  Own,   conv(32, 3, 1, 1)),
+        row("relu3", Each,  Own,   RELU),
+        row("conv4", Each,  Own,   conv(32, 3, 1, 1)),
+        row("relu4", Each,  Own,   RELU),
+        row("conv5", Each,  Own,   conv(64, 3, 1, 1)),
+        row("relu5", Each,  Own,   RELU),
+        row("pool5", Each,  Own,   POOL),
+        row("fc6",   Each,  Own,   full(256)),
+        row("relu6", Each,  Own,   RELU),
+        row("drop6", Each,  Own,   DROP),
+        row("fc7",   Each,  Own,   full(256)),
+        row("relu7", Each,  Own,   RELU),
+        row("drop7", Each,  Own,   DROP),
+        row("fc8",   Each,  Own,   CLASSES),
+        row("loss",  Each,  Own,   LOSS),
     ]),
 };

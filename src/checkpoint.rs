@@ -33,6 +33,9 @@ pub struct State {
     pub plateau: Plateau,
     /// The best checkpoint so far.
     pub best: Option<Best>,
+    /// Whether the error on training images came down to where the run was to end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reached: bool,
     /// The scale of the loss in the steps to come; `None` in f32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Scale>,

@@ -9,6 +9,7 @@ mod net;
 mod plot;
 mod prepare;
 mod report;
+mod reproduce;
 mod show;
 mod similar;
 mod train;
@@ -19,7 +20,7 @@ use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
 use crate::error::Error;
 use crate::net::Table;
 use crate::products::Precision;
-use crate::recipe::Figures;
+use crate::recipe::{Figures, Start};
 use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -35,6 +36,7 @@ pub use net::{NetArgs, VariationArgs};
 pub use plot::PlotArgs;
 pub use prepare::PrepareArgs;
 pub use report::ReportArgs;
+pub use reproduce::ReproduceArgs;
 pub use show::ShowArgs;
 pub use similar::SimilarArgs;
 pub use watch::WatchArgs;
@@ -79,7 +81,10 @@ pub enum Command {
     Data(DataArgs),
     /// Decode and resize a source once, into shards that load many times faster. Interrupted, the same command goes on.
     Prepare(PrepareArgs),
-    /// Write the built-in data set: ten classes of drawings that need shape, texture and colour.
+    /// Repeat the paper's experiments and set what is found beside its numbers. Interrupted, the same command goes on.
+    #[command(after_help = reproduce::names())]
+    Reproduce(ReproduceArgs),
+    /// Write the built-in data set: ten classes of drawings that need shape, texture and colour; twenty hard ones.
     Synth(SynthArgs),
     /// List the adapters of this machine.
     Adapters,
@@ -144,6 +149,15 @@ pub struct TrainArgs {
     /// Begin with these weights: a file, a checkpoint folder or a run folder.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub weights: Option<PathBuf>,
+    /// Leave out the last layer of these weights for a new one with a unit for each class of the data.
+    #[arg(long, requires = "weights")]
+    pub new_head: bool,
+    /// Rows that do not learn, by name or range, as in conv1..conv5; what nothing needs is not computed.
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    pub freeze: Vec<String>,
+    /// Factors of the learning rate of rows, as in fc8=10.
+    #[arg(long, value_name = "ROWS=FACTOR", value_delimiter = ',')]
+    pub lr_scale: Vec<String>,
     /// Go on with this run, from its last complete checkpoint.
     #[arg(long, value_name = "RUN")]
     pub resume: Option<PathBuf>,
@@ -156,6 +170,15 @@ pub struct TrainArgs {
     /// Steps between evaluations [default: a pass].
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     pub eval_every: Option<u64>,
+    /// Images of the training set that each evaluation counts as well, in use: centre crops, without dropout [default: 0].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).map(|n| n as usize))]
+    pub train_error: Option<usize>,
+    /// Steps between evaluations on these training images [default: as --eval-every].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), requires = "train_error")]
+    pub train_error_every: Option<u64>,
+    /// End the run once the error on these training images is at most so much, as in 0.25.
+    #[arg(long, value_name = "ERROR", value_parser = below_one, allow_negative_numbers = true, requires = "train_error")]
+    pub until_train_error: Option<f64>,
     /// Learning rate over the run: constant, plateau, plateau:EVALUATIONS, steps:PASS,PASS,… or dexp:FACTOR,LEVELS
     /// [default: plateau; the network's own].
     #[arg(long)]
@@ -206,6 +229,10 @@ pub struct TrainArgs {
     /// Whose figures to follow where the paper and its source differ [default: source].
     #[arg(long, value_enum)]
     pub recipe: Option<Figures>,
+    /// Standard deviations and biases that it begins with; the paper's and its source's are scaled by fan-in to a smaller
+    /// network [default: own].
+    #[arg(long, value_enum)]
+    pub init: Option<Start>,
     /// What to do with EXIF orientation [default: apply].
     #[arg(long, value_enum)]
     pub exif: Option<Exif>,
@@ -306,9 +333,12 @@ pub struct FiltersArgs {
 pub struct SynthArgs {
     /// Folder to write.
     pub dir: PathBuf,
-    /// Classes, 2 to 10.
-    #[arg(long, default_value_t = 10)]
-    pub classes: usize,
+    /// Classes, 2 to 10, or to 20 with --hard [default: all].
+    #[arg(long)]
+    pub classes: Option<usize>,
+    /// A harder set: twenty classes, smaller and fainter figures, more clutter and grain.
+    #[arg(long)]
+    pub hard: bool,
     /// Training images a class.
     #[arg(long, default_value_t = 300)]
     pub train: usize,

@@ -167,9 +167,9 @@ pub struct Update {
 
 impl Update {
     /// Those of one tensor.
-    fn of(&self, tensor: &net::Tensor) -> Sgd {
+    fn of(&self, net: &Net, tensor: &net::Tensor) -> Sgd {
         let (rate, decay) = recipe::factors(self.figures, tensor);
-        Sgd { momentum: self.momentum, rate, decay: self.decay * decay }
+        Sgd { momentum: self.momentum, rate: rate * net.rows[tensor.row].rate, decay: self.decay * decay }
     }
 }
 
@@ -291,7 +291,8 @@ impl Column {
             .collect();
         let record = |rows: &Range<usize>, backward: bool, layer: &dyn Fn(&mut Recorder, &Io, &RowPlan)| {
             let mut rec = recorder();
-            let own = rows.clone().filter(|&row| row == 0 || !recording.takes_in(row - 1));
+            let first = if backward { net.first_learning() } else { 0 };
+            let own = rows.clone().filter(|&row| row >= first && (row == 0 || !recording.takes_in(row - 1)));
             let mut held: Vec<_> = recording.held(own).collect();
             if backward {
                 held.reverse();
@@ -310,7 +311,11 @@ impl Column {
         });
         let backward = backward.collect();
         let weights = backward_segments.iter().map(|rows| {
-            record(rows, true, &|rec, io, place| layers::backward_weights(rec, io, &recording.at(place.dy)))
+            record(rows, true, &|rec, io, place| {
+                if net.learns(io.row) {
+                    layers::backward_weights(rec, io, &recording.at(place.dy));
+                }
+            })
         });
         let weights = weights.collect();
         let cuts = column.cuts.iter().map(|cut| {
@@ -333,10 +338,12 @@ impl Column {
         let cuts = cuts.collect();
 
         let mut rec = recorder();
-        for tensor in net.tensors().into_iter().filter(|_| plan.trains()) {
+        // In use nothing is updated.
+        let learns = |tensor: &net::Tensor| plan.trains() && net.learns(tensor.row);
+        for tensor in net.tensors().into_iter().filter(learns) {
             let Some(parameter) = parameters[tensor.row].get(tensor.place) else { continue };
             if let Sink::Kept(gradient) = &parameter.gradient {
-                optimizer::update(&mut rec, parameter.update(update.of(&tensor), &results), gradient);
+                optimizer::update(&mut rec, parameter.update(update.of(net, &tensor), &results), gradient);
             }
         }
         let mut find = recorder();
@@ -493,7 +500,7 @@ fn parameters(
         let momentum = zeros("momentum");
         let gradient = if column.takes(net, tensor.row, tensor.place) {
             let (weight, momentum) = (weight.clone(), momentum.clone());
-            Sink::Taken(optimizer::Update { weight, momentum, results: results.clone(), sgd: update.of(&tensor) })
+            Sink::Taken(optimizer::Update { weight, momentum, results: results.clone(), sgd: update.of(net, &tensor) })
         } else {
             Sink::Kept(zeros("gradient"))
         };

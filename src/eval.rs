@@ -26,7 +26,7 @@ pub struct Views {
 }
 
 /// Result of an evaluation. Errors are fractions.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Evaluation {
     /// Images counted.
     pub images: u64,

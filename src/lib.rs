@@ -38,6 +38,7 @@
 //! - [`draw`]: charts and pictures, as SVG and PNG
 //! - [`plot`], [`watch`]: curves of runs, and a run followed in a terminal
 //! - [`report`], [`page`]: a run on one page, and the page
+//! - [`mod@reproduce`]: the paper's experiments, beside its numbers
 //! - [`cli`]: what can be typed
 //!
 //! **Trust**
@@ -78,6 +79,7 @@ pub mod random;
 pub mod recipe;
 pub mod reference;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod schedule;
 pub mod shape;

@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: a line a step and a line an evaluation, appended.
 
+use crate::data::Split;
 use crate::durable;
 use crate::error::{Error, Result};
 use std::fs::{self, File, OpenOptions};
@@ -44,29 +45,22 @@ fn one() -> f64 {
     1.0
 }
 
-/// One evaluation on the validation images, after the update of its step.
+/// One evaluation, in use, after the update of its step: on the validation images, or on the sample of training images that
+/// `--train-error` asks for.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EvaluationLine {
     /// Steps done.
     pub step: u64,
     /// Pass over the training set, from 1.
     pub epoch: u64,
-    /// Always `val`.
-    pub split: Val,
+    /// `val`, or `train`.
+    pub split: Split,
     /// Mean of −log p over the images, in nats.
     pub loss: f64,
     /// Fraction of the images.
     pub top1_error: f64,
     /// Fraction of the images.
     pub top5_error: f64,
-}
-
-/// The word `val` in an evaluation's line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Val {
-    /// The validation images.
-    Val,
 }
 
 /// Either line.
@@ -103,7 +97,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Every evaluation in the file.
+    /// Every evaluation in the file, on whichever images.
     pub fn evaluations(&self) -> &[EvaluationLine] {
         &self.evaluations
     }

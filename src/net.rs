@@ -8,6 +8,7 @@ use crate::layer::{Layer, Param};
 use crate::shape::Shape;
 use crate::variation::Variation;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Which columns hold a row.
@@ -83,6 +84,8 @@ pub struct Resolved {
     pub x: Shape,
     /// What it writes, per column.
     pub y: Shape,
+    /// Factor of the learning rate of its parameters; 0 where they are frozen.
+    pub rate: f32,
 }
 
 /// A learnable tensor of the whole network, in PyTorch's layout. Columns split dimension 0.
@@ -141,10 +144,28 @@ impl Net {
                 row: row.name.to_owned(),
                 why: format!("its window does not fit {x}"),
             })?;
-            rows.push(Resolved { name: row.name, on: row.on, reads: row.reads, layer, x, y });
+            rows.push(Resolved { name: row.name, on: row.on, reads: row.reads, layer, x, y, rate: 1.0 });
             above = y;
         }
         Ok(Self { table: table.clone(), classes, dropout, rows })
+    }
+
+    /// The same network with these factors of the learning rate, by row; 1 for rows that are not named.
+    pub fn with_rates(mut self, rates: &BTreeMap<String, f64>) -> Self {
+        for row in &mut self.rows {
+            row.rate = rates.get(row.name).map_or(1.0, |&rate| rate as f32);
+        }
+        self
+    }
+
+    /// Whether row `row` has parameters and they are not frozen.
+    pub fn learns(&self, row: usize) -> bool {
+        self.rows[row].rate != 0.0 && !self.params(row).is_empty()
+    }
+
+    /// The first row that learns. No gradient is needed of its input, nor of anything before it.
+    pub fn first_learning(&self) -> usize {
+        (0..self.rows.len()).find(|&row| self.learns(row)).unwrap_or(0)
     }
 
     /// The network down to row `name`: what it computes there in use. The activation behind a row with weights belongs to it:

@@ -61,7 +61,8 @@ impl Phase {
     }
 }
 
-/// The phases of a training step: rows are cut where a row reads both columns.
+/// The phases of a training step: rows are cut where a row reads both columns, and run backward down to the first that
+/// learns.
 pub fn phases(net: &Net) -> Vec<Phase> {
     let mut cuts = vec![0];
     cuts.extend((1..net.rows.len()).filter(|&i| crosses(net, i)));
@@ -74,9 +75,10 @@ pub fn phases(net: &Net) -> Vec<Phase> {
         }
         phases.push(Phase::Forward(rows.clone()));
     }
-    for rows in segments.iter().rev() {
+    let first = net.first_learning();
+    for rows in segments.iter().rev().take_while(|rows| rows.end > first) {
         phases.push(Phase::Backward(rows.clone()));
-        let crossing = (rows.start > 0).then_some(rows.start);
+        let crossing = (rows.start > first).then_some(rows.start);
         phases.extend(crossing.map(|before| Phase::Scatter { before }));
         phases.push(Phase::Weights(rows.clone()));
         phases.extend(crossing.map(|before| Phase::Add { before }));

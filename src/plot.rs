@@ -1,5 +1,6 @@
 //! Curves of runs: loss and error over the steps.
 
+use crate::data::Split;
 use crate::draw::{Axis, Chart, Series, Style};
 use crate::error::{Error, Result};
 use crate::metrics::{self, EvaluationLine, Line, StepLine};
@@ -16,8 +17,10 @@ pub struct Curves {
     pub name: String,
     /// Each step, in order.
     pub steps: Vec<StepLine>,
-    /// Each evaluation, in order.
+    /// Each evaluation on validation images, in order.
     pub evaluations: Vec<EvaluationLine>,
+    /// Each evaluation on training images, in use.
+    pub in_use: Vec<EvaluationLine>,
 }
 
 impl Curves {
@@ -45,6 +48,7 @@ impl Curves {
         for line in lines {
             match line {
                 Line::Step(line) => curves.steps.push(*line),
+                Line::Evaluation(line) if line.split == Split::Train => curves.in_use.push(*line),
                 Line::Evaluation(line) => curves.evaluations.push(*line),
             }
         }
@@ -60,7 +64,6 @@ impl Curves {
     ) -> Vec<Series> {
         let named = |what: &str| if runs == 1 { what.to_owned() } else { format!("{}, {what}", self.name) };
         let at = |values: Vec<f64>| self.steps.iter().map(|l| l.step as f64).zip(values).collect();
-        let held_out = self.evaluations.iter().map(|l| (l.step as f64, evaluation(l))).collect::<Vec<_>>();
         let mut series = vec![
             Series {
                 points: at(self.steps.iter().map(step).collect()),
@@ -70,10 +73,15 @@ impl Curves {
             },
             Series { name: named("training"), points: at(means(&self.steps, step)), colour: run, ..Series::default() },
         ];
-        if !held_out.is_empty() {
-            // Alone, a run's two curves have a colour each; among others, they share their run's.
-            let colour = if runs == 1 { 1 } else { run };
-            series.push(Series { name: named("validation"), points: held_out, style: Style::Dots, colour });
+        // Alone, a run's curves have a colour each; among others, they share their run's.
+        for (i, (what, lines)) in
+            [("validation", &self.evaluations), ("training in use", &self.in_use)].into_iter().enumerate()
+        {
+            if !lines.is_empty() {
+                let points = lines.iter().map(|l| (l.step as f64, evaluation(l))).collect();
+                let colour = if runs == 1 { 1 + i } else { run };
+                series.push(Series { name: named(what), points, style: Style::Dots, colour });
+            }
         }
         series
     }

@@ -14,6 +14,26 @@ pub enum Figures {
     Paper,
 }
 
+/// Which standard deviations and biases a network begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Start {
+    /// The network's own.
+    #[default]
+    Own,
+    /// The paper's: 0.01 everywhere. In a smaller network what gives its layer the same fan-in × σ².
+    Paper,
+    /// The source's: 0.03 in conv3-5; the same in a smaller network.
+    Source,
+}
+
+impl Start {
+    /// Whether it is the network's own.
+    pub fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+}
+
 /// A network's own defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults {
@@ -31,18 +51,33 @@ pub struct Defaults {
     pub dropout: f64,
     /// Learning-rate schedule, as on the command line.
     pub schedule: &'static str,
+    /// Classes where no data says how many.
+    pub classes: usize,
 }
 
 /// §5 of the paper, and §4.2 for dropout.
-pub const PAPER: Defaults =
-    Defaults { epochs: 90, batch: 128, lr: 0.01, momentum: 0.9, decay: 0.0005, dropout: 0.5, schedule: "plateau" };
+pub const PAPER: Defaults = Defaults {
+    epochs: 90,
+    batch: 128,
+    lr: 0.01,
+    momentum: 0.9,
+    decay: 0.0005,
+    dropout: 0.5,
+    schedule: "plateau",
+    classes: 1000,
+};
 
-/// `tiny`'s own: it learns the built-in data set within two or three minutes on a CPU.
-pub const TINY: Defaults = Defaults { epochs: 12, batch: 32, lr: 0.003, schedule: "steps:9,11", ..PAPER };
+/// Those of `tiny` and its like: it learns the built-in data set within two or three minutes on a CPU.
+pub const TINY: Defaults = Defaults { epochs: 12, batch: 32, lr: 0.003, schedule: "steps:9,11", classes: 10, ..PAPER };
 
 /// The defaults of `table`.
 pub fn defaults(table: &Table) -> Defaults {
-    if table.name == alexnet::TINY.name { TINY } else { PAPER }
+    if is_tiny(table) { TINY } else { PAPER }
+}
+
+/// Whether `table` is `tiny` or one like it.
+pub fn is_tiny(table: &Table) -> bool {
+    [&alexnet::TINY, &alexnet::TINY_6, &alexnet::TINY_HALF].iter().any(|tiny| tiny.name == table.name)
 }
 
 /// How a tensor begins.
@@ -55,11 +90,11 @@ pub enum Init {
 }
 
 /// How `tensor` of `net` begins (§5: N(0, 0.01²); biases 1 in conv2, conv4, conv5 and the hidden fully connected layers,
-/// else 0). `tiny` scales by fan-in instead (He et al. 2015): 0.01 would stall a network this narrow.
+/// else 0). conv6 begins as the original's does, like conv5. `tiny` scales by fan-in instead (He et al. 2015): 0.01 would stall a network this narrow.
 pub fn init(net: &Net, figures: Figures, tensor: &Tensor) -> Init {
     let row = &net.rows[tensor.row];
     let weight = tensor.place == 0;
-    if net.table.name == alexnet::TINY.name {
+    if is_tiny(&net.table) {
         let fan_in: usize = tensor.dims[1..].iter().product();
         return match (weight, row.name) {
             (false, _) => Init::Constant(0.0),
@@ -69,11 +104,30 @@ pub fn init(net: &Net, figures: Figures, tensor: &Tensor) -> Init {
         };
     }
     if weight {
-        let middle = matches!(row.name, "conv3" | "conv4" | "conv5");
+        let middle = matches!(row.name, "conv3" | "conv4" | "conv5" | "conv6");
         Init::Normal(if middle && figures == Figures::Source { 0.03 } else { 0.01 })
     } else {
-        let one = matches!(row.name, "conv2" | "conv4" | "conv5" | "fc6" | "fc7");
+        let one = matches!(row.name, "conv2" | "conv4" | "conv5" | "conv6" | "fc6" | "fc7");
         Init::Constant(if one { 1.0 } else { 0.0 })
+    }
+}
+
+/// How `tensor` of `net` begins as `start` says; as [`init`] where that is the network's own.
+pub fn init_as(net: &Net, figures: Figures, start: Start, tensor: &Tensor) -> Init {
+    let figures = match start {
+        Start::Own => return init(net, figures, tensor),
+        Start::Paper => Figures::Paper,
+        Start::Source => Figures::Source,
+    };
+    let name = net.rows[tensor.row].name;
+    let paper = Net::resolve(&alexnet::ALEXNET, net.classes, net.dropout).expect("the paper's network has its shapes");
+    let theirs = paper.tensors().into_iter().find(|t| paper.rows[t.row].name == name && t.place == tensor.place);
+    // A layer that the paper's network lacks begins as its last convolution.
+    let theirs = theirs.unwrap_or_else(|| paper.tensors().swap_remove(8 + tensor.place));
+    let fan_in = |tensor: &Tensor| tensor.dims[1..].iter().product::<usize>() as f32;
+    match init(&paper, figures, &theirs) {
+        Init::Normal(deviation) => Init::Normal(deviation * (fan_in(&theirs) / fan_in(tensor)).sqrt()),
+        constant @ Init::Constant(_) => constant,
     }
 }
 

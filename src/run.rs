@@ -4,7 +4,7 @@ mod card;
 mod config;
 
 pub use card::{card, command, differences};
-pub use config::{Adapters, Config, Data, steps_of};
+pub use config::{Adapters, Config, Data, VERSION, steps_of};
 
 use crate::checkpoint;
 use crate::data::Stats;
@@ -15,7 +15,8 @@ use crate::weights::Weights;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CONFIG: &str = "config.toml";
+/// Name of the file with a run's configuration.
+pub const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
 const CARD: &str = "README.md";
 const STATS: &str = "stats.safetensors";
@@ -153,6 +154,7 @@ pub(crate) fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> 
         net: net.to_owned(),
         variation: Default::default(),
         recipe: crate::recipe::Figures::Source,
+        init: crate::recipe::Start::Own,
         seed: 0,
         batch: defaults.batch,
         accumulate: 1,
@@ -178,8 +180,13 @@ pub(crate) fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> 
         workers: 1,
         checkpoint_every: 10,
         eval_every: 10,
+        train_error: 0,
+        train_error_every: None,
+        until_train_error: None,
         keep: 3,
         weights: None,
+        new_head: false,
+        rates: BTreeMap::new(),
         class_names: None,
         classes: (0..1000).map(|i| i.to_string()).collect(),
         decoding: Decoding::own(),

@@ -2,13 +2,13 @@
 //!
 //! Eight classes need shape or texture: their colours, and those of their backgrounds, all come from the same
 //! distributions, so that the mean colour of an image says nothing about its class. The two blobs share one shape and
-//! need colour. Every image is a function of (seed, split, class, number) alone, never of threads.
+//! need colour. A hard set (`--hard`) has twenty classes, less contrast and more clutter. Every image is a function of (seed, split, class, number) alone, never of threads.
 
 mod classes;
 mod paint;
 
 use crate::error::{Error, Result};
-use classes::CLASSES;
+use classes::{CLASSES, EASY, EASY_CLASSES, HARD};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, RgbImage};
 use rand::SeedableRng;
@@ -33,7 +33,7 @@ const MOST: usize = 100_000;
 /// What to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synth {
-    /// Classes, 2 to 10: the first ones of [`class_names`].
+    /// Classes, 2 to 10, or 20 where it is hard: the first ones of [`class_names`].
     pub classes: usize,
     /// Training images a class.
     pub train: usize,
@@ -41,11 +41,14 @@ pub struct Synth {
     pub val: usize,
     /// Seed of every draw.
     pub seed: u64,
+    /// More classes and clutter, less contrast.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hard: bool,
 }
 
 impl Default for Synth {
     fn default() -> Self {
-        Self { classes: CLASSES.len(), train: 300, val: 50, seed: 0 }
+        Self { classes: EASY_CLASSES, train: 300, val: 50, seed: 0, hard: false }
     }
 }
 
@@ -68,7 +71,12 @@ impl Split {
     }
 }
 
-/// Names of all ten classes, which are the names of their folders.
+/// Classes that a set has at most.
+pub const fn most_classes(hard: bool) -> usize {
+    if hard { CLASSES.len() } else { EASY_CLASSES }
+}
+
+/// Names of all twenty classes, which are the names of their folders.
 pub fn class_names() -> impl ExactSizeIterator<Item = &'static str> {
     CLASSES.iter().map(|class| class.name)
 }
@@ -78,11 +86,11 @@ pub fn class_names() -> impl ExactSizeIterator<Item = &'static str> {
 ///
 /// # Panics
 /// There is no such class.
-pub fn draw(seed: u64, split: Split, class: usize, number: usize) -> RgbImage {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
+pub fn draw(settings: &Synth, split: Split, class: usize, number: usize) -> RgbImage {
+    let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     // A stream of its own for every image: no two images, and so no two splits, share a draw.
     random.set_stream((split as u64) << 63 | (class as u64) << 32 | number as u64);
-    classes::draw(&CLASSES[class], &mut random)
+    classes::draw(&CLASSES[class], if settings.hard { &HARD } else { &EASY }, &mut random)
 }
 
 /// Writes the data set into `dir` as `train/CLASS/NNNNN.jpg` and `val/CLASS/NNNNN.jpg`, on as many threads as the
@@ -128,7 +136,7 @@ impl Synth {
             let (least, most) = allowed.into_inner();
             Err(Error::Usage(format!("--{option} {value}: give a number from {least} to {most}")))
         };
-        range("classes", self.classes, 2..=CLASSES.len())?;
+        range("classes", self.classes, 2..=most_classes(self.hard))?;
         range("train", self.train, 1..=MOST)?;
         range("val", self.val, 1..=MOST)
     }
@@ -148,8 +156,9 @@ impl Synth {
 
 impl std::fmt::Display for Synth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { classes, train, val, seed } = self;
-        write!(f, "--classes {classes} --train {train} --val {val} --seed {seed}")
+        let Self { classes, train, val, seed, hard } = self;
+        let hard = if *hard { " --hard" } else { "" };
+        write!(f, "--classes {classes} --train {train} --val {val} --seed {seed}{hard}")
     }
 }
 
@@ -264,7 +273,7 @@ fn write_images(
 
 fn write_image(root: &Path, settings: &Synth, place: usize) -> Result<()> {
     let (split, class, number) = settings.image(place);
-    let image = draw(settings.seed, split, class, number);
+    let image = draw(settings, split, class, number);
     let path = root.join(split.folder()).join(CLASSES[class].name).join(format!("{number:05}.jpg"));
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITY)

@@ -5,6 +5,7 @@ mod event;
 mod record;
 
 use crate::checkpoint::State;
+use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::metrics::{EvaluationLine, StepLine};
 use crate::net::Net;
@@ -72,16 +73,21 @@ impl Events {
         self.summary(line.step, scalars.map(|(name, value)| scalar(format!("{TRAINING}{name}"), value)).to_vec())
     }
 
-    /// An evaluation's line, with the weights and momenta of `net` it was made with.
+    /// The lines of the evaluations after a step, with the weights and momenta of `net` they were made with.
     pub fn evaluation(
         &mut self,
-        line: &EvaluationLine,
+        lines: &[EvaluationLine],
         net: &Net,
         weights: &[Vec<f32>],
         momenta: &[Vec<f32>],
     ) -> Result<()> {
-        let scalars = [("loss", line.loss), ("top1_error", line.top1_error), ("top5_error", line.top5_error)];
-        let mut values = scalars.map(|(name, value)| scalar(format!("validation/{name}"), value)).to_vec();
+        let Some(step) = lines.first().map(|line| line.step) else { return Ok(()) };
+        let mut values = Vec::new();
+        for line in lines {
+            let on = if line.split == Split::Train { "train_in_use" } else { "validation" };
+            let scalars = [("loss", line.loss), ("top1_error", line.top1_error), ("top5_error", line.top5_error)];
+            values.extend(scalars.map(|(name, value)| scalar(format!("{on}/{name}"), value)));
+        }
         let tensors = net.tensors();
         // The update adds the velocity to the weights (§5), so the velocity is the last update.
         for ((tensor, weights), updates) in tensors.iter().zip(weights).zip(momenta) {
@@ -101,7 +107,7 @@ impl Events {
                 })),
             });
         }
-        self.summary(line.step, values)
+        self.summary(step, values)
     }
 
     fn summary(&mut self, step: u64, value: Vec<Value>) -> Result<()> {
@@ -166,7 +172,6 @@ fn histogram(tag: String, values: &[f32]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Val;
 
     fn step(step: u64) -> StepLine {
         let text = format!(
@@ -177,7 +182,7 @@ mod tests {
     }
 
     fn evaluation(step: u64) -> EvaluationLine {
-        EvaluationLine { step, epoch: 1, split: Val::Val, loss: 2.0, top1_error: 0.25, top5_error: 0.0 }
+        EvaluationLine { step, epoch: 1, split: Split::Val, loss: 2.0, top1_error: 0.25, top5_error: 0.0 }
     }
 
     /// Steps and tags of everything in `folder`.
@@ -211,7 +216,7 @@ mod tests {
         for n in 1..=4 {
             events.step(&step(n)).unwrap();
             if n == 2 || n == 4 {
-                events.evaluation(&evaluation(n), &net, &weights, &weights).unwrap();
+                events.evaluation(&[evaluation(n)], &net, &weights, &weights).unwrap();
             }
         }
         drop(events);
@@ -227,7 +232,7 @@ mod tests {
         fs::write(&path, [&bytes[..], &bytes[..17]].concat()).unwrap();
         let state = State { step: 4, evaluated: 2, ..none };
         let mut events = Events::resume(folder.path(), &state).unwrap().unwrap();
-        events.evaluation(&evaluation(4), &net, &weights, &weights).unwrap();
+        events.evaluation(&[evaluation(4)], &net, &weights, &weights).unwrap();
         events.step(&step(5)).unwrap();
         let mut after = told(folder.path());
         let session = after.iter().position(|(_, tag)| tag == "session").unwrap();

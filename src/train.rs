@@ -3,23 +3,29 @@
 //! A step: load, forward, backward, update. The next one is begun before its results are read. After it, where due: an evaluation, which the schedule takes in, and a
 //! checkpoint. Everything that decides the next step's bytes is in the checkpoint, the configuration and the data.
 
+mod many;
 mod progress;
+mod rates;
+mod variants;
 
+pub use many::{Many, Trained};
 pub use progress::Progress;
+pub use rates::factors;
+pub use variants::variants;
 
 use crate::checkpoint::{self, Best, Checkpoint, Labels, State};
-use crate::data::{Asked, DataSet, Loaded, Loader, Stats};
+use crate::data::{Asked, DataSet, Loaded, Loader, Split, Stats};
 use crate::error::{Error, Result};
 use crate::eval::{self, Score, Views};
 use crate::gpu::Device;
 use crate::machine::{self, Machine};
-use crate::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
-use crate::run::{self, Run};
+use crate::metrics::{EvaluationLine, Line, Metrics, StepLine};
+use crate::run::{self, Config, Run};
 use crate::schedule::Place;
 use crate::tensorboard::Events;
 use crate::weights::{self, Weights};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -46,6 +52,8 @@ pub enum End {
 pub struct Trainer {
     run: Run,
     images: Images,
+    /// The training images of evaluations, once there was one.
+    sample: Option<Arc<DataSet>>,
     stats: Arc<Stats>,
     machine: Machine,
     state: State,
@@ -102,7 +110,8 @@ impl Trainer {
         let metrics = Metrics::open(&run.metrics(), state.step, state.evaluated)?;
         let events = Events::resume(&run.folder, &state)?;
         let rate = run.config.lr;
-        Ok(Self { run, images, stats: Arc::new(stats), machine, state, metrics, events, rate, ended: Instant::now() })
+        let (stats, ended) = (Arc::new(stats), Instant::now());
+        Ok(Self { run, images, sample: None, stats, machine, state, metrics, events, rate, ended })
     }
 
     /// Writes events for TensorBoard from here on. A run that has event files goes on with them unasked.
@@ -113,7 +122,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Evaluations so far, those before a resume among them.
+    /// Evaluations so far, on validation and training images, those before a resume among them.
     pub fn evaluations(&self) -> &[EvaluationLine] {
         self.metrics.evaluations()
     }
@@ -133,7 +142,7 @@ impl Trainer {
         let settings = config.loader(self.machine.net().table.crop, self.state.step + 1);
         let mut loader = Loader::train(self.images.train.clone(), self.stats.clone(), settings);
         // A run stopped between a step and its evaluation goes on with the evaluation.
-        if self.evaluation_is_open() && self.evaluate(progress, stop)? {
+        if self.evaluation_is_open() && self.evaluate_all(progress, stop)? {
             self.save(progress)?;
         }
         let mut saved = self.state.step;
@@ -146,7 +155,7 @@ impl Trainer {
             self.finish_step(step, progress)?;
             // Only weights that no step in the queue changes are evaluated and saved.
             if begun.is_empty() && self.evaluation_is_open() {
-                self.evaluate(progress, stop)?;
+                self.evaluate_all(progress, stop)?;
             }
             if begun.is_empty() && config.saves(self.state.step) {
                 self.save(progress)?;
@@ -188,7 +197,7 @@ impl Trainer {
         let last = self.state.step + begun.len() as u64;
         let config = &self.run.config;
         let due = !begun.is_empty() && (config.evaluates(last) || config.saves(last));
-        last < config.steps && begun.len() < machine::AHEAD && !due
+        last < config.steps && begun.len() < machine::AHEAD && !due && !self.state.reached
     }
 
     /// Queues the step behind `ahead` others that are not finished.
@@ -246,47 +255,75 @@ impl Trainer {
         self.run.config.evaluates(self.state.step) && self.state.evaluated < self.state.step
     }
 
-    /// Evaluates on the validation images; returns whether it came to the end before `stop`.
-    fn evaluate(&mut self, progress: &mut Progress, stop: &AtomicBool) -> Result<bool> {
+    /// Evaluates on all that the run asks for; returns whether it came to the end before `stop`.
+    fn evaluate_all(&mut self, progress: &mut Progress, stop: &AtomicBool) -> Result<bool> {
+        let on = |split| self.run.config.evaluates_on(split, self.state.step);
+        let (on_val, on_train) = (on(Split::Val), on(Split::Train));
+        let val = on_val.then(|| self.images.val.clone());
+        let train = on_train.then(|| self.sample());
+        let mut lines = Vec::new();
+        for (set, split) in [(val, Split::Val), (train, Split::Train)] {
+            let Some(set) = set else { continue };
+            let Some(line) = self.evaluate(&set, split, progress, stop)? else { return Ok(false) };
+            lines.push(line);
+        }
+        let (config, step) = (&self.run.config, self.state.step);
+        self.state.evaluated = step;
+        for &line in &lines {
+            if line.split == Split::Val {
+                config.schedule.evaluated(&mut self.state.plateau, line.top1_error);
+                let top1_error = line.top1_error as f32;
+                // Only a checkpoint that the run keeps anyway can be its best: whether it was interrupted must not show.
+                if config.saves(step) && self.state.best.is_none_or(|best| top1_error < best.top1_error) {
+                    self.state.best = Some(Best { step, top1_error });
+                }
+            } else {
+                self.state.reached = config.until_train_error.is_some_and(|error| line.top1_error <= error);
+            }
+            self.metrics.push(&Line::Evaluation(line))?;
+            progress.evaluation(&line);
+        }
+        if let Some(events) = &mut self.events {
+            events.evaluation(&lines, self.machine.net(), &self.machine.weights()?, &self.machine.momenta()?)?;
+        }
+        Ok(true)
+    }
+
+    /// The training images of evaluations. Made late, because it shares what is decoded by then.
+    fn sample(&mut self) -> Arc<DataSet> {
+        let (images, seed) = (self.run.config.train_error, self.run.config.seed);
+        self.sample.get_or_insert_with(|| Arc::new(self.images.train.sample(images, seed))).clone()
+    }
+
+    /// `None` where `stop` was set.
+    fn evaluate(
+        &mut self,
+        set: &Arc<DataSet>,
+        split: Split,
+        progress: &mut Progress,
+        stop: &AtomicBool,
+    ) -> Result<Option<EvaluationLine>> {
         let config = &self.run.config;
         let mut score = Score::default();
         let how = Views { views: 1, batch: config.batch, workers: config.workers, exif: config.exif };
-        let (mut done, all) = (0, self.images.val.len());
-        let (ended, skipped) =
-            eval::classify(&mut self.machine, &self.images.val, &self.stats, how, |label, probabilities| {
-                score.add(probabilities, label);
-                done += 1;
-                progress.count("evaluation", done, all);
-                !stop.load(Ordering::Relaxed)
-            })?;
+        let (mut done, all) = (0, set.len());
+        let (ended, skipped) = eval::classify(&mut self.machine, set, &self.stats, how, |label, probabilities| {
+            score.add(probabilities, label);
+            done += 1;
+            progress.count("evaluation", done, all);
+            !stop.load(Ordering::Relaxed)
+        })?;
         progress.skipped(&skipped);
-        if !ended {
-            return Ok(false);
-        }
         let result = score.evaluation();
-        let step = self.state.step;
-        self.state.evaluated = step;
-        config.schedule.evaluated(&mut self.state.plateau, result.top1_error);
-        let top1_error = result.top1_error as f32;
-        // Only a checkpoint that the run keeps anyway can be its best: whether it was interrupted must not show.
-        if config.saves(step) && self.state.best.is_none_or(|best| top1_error < best.top1_error) {
-            self.state.best = Some(Best { step, top1_error });
-        }
-        let line = EvaluationLine {
-            step,
+        Ok(ended.then(|| EvaluationLine {
+            step: self.state.step,
             epoch: self.metrics.epoch(),
-            split: Val::Val,
+            split,
             // Not −x, which makes −0 of 0.
             loss: 0.0 - result.logprob,
             top1_error: result.top1_error,
             top5_error: result.top5_error,
-        };
-        self.metrics.push(&Line::Evaluation(line))?;
-        if let Some(events) = &mut self.events {
-            events.evaluation(&line, self.machine.net(), &self.machine.weights()?, &self.machine.momenta()?)?;
-        }
-        progress.evaluation(&line);
-        Ok(true)
+        }))
     }
 
     fn save(&mut self, progress: &mut Progress) -> Result<()> {
@@ -305,11 +342,12 @@ impl Trainer {
 
 /// Whether nothing is left to do after the checkpoint with this state.
 pub fn is_finished(run: &Run, state: &State) -> bool {
-    state.step >= run.config.steps && (run.config.data.val_images == 0 || state.evaluated == state.step)
+    let ended = state.reached || state.step >= run.config.steps;
+    ended && (!run.config.evaluates(state.step) || state.evaluated == state.step)
 }
 
 /// Allocates the machine of a run: what does not fit fails here, before anything is written.
-pub fn machine(config: &run::Config, devices: &[Arc<Device>]) -> Result<Machine> {
+pub fn machine(config: &Config, devices: &[Arc<Device>]) -> Result<Machine> {
     Machine::new(&config.network()?, devices, config.machine())
 }
 
@@ -348,13 +386,42 @@ fn prepare_stats(run: &Run, images: &Images, first: Option<&Weights>, progress: 
     Ok(stats)
 }
 
-/// What the run begins with: the weights it names, scaled to its dropout, or random values.
+/// The weights that a run names to begin with, which fit it: zeros in the place of the last layer where it gets a new one.
+///
+/// # Errors
+/// No weights, those of another net or of other classes.
+pub fn read_first(path: &Path, config: &Config) -> Result<Weights> {
+    let mut weights = Weights::read(path)?;
+    weights.table(Some(&config.table()?))?;
+    let net = config.network()?;
+    if config.new_head {
+        weights.clear_head(&net);
+    }
+    weights.check(&net)?;
+    match &weights.classes {
+        Some(classes) if *classes != config.classes => {
+            let differs = classes.iter().zip(&config.classes).find(|(a, b)| a != b);
+            let (theirs, ours) = differs.map_or(("", ""), |(a, b)| (a.as_str(), b.as_str()));
+            let why = format!(
+                "its classes are not the data's: `{theirs}` where the data has `{ours}`; --new-head keeps all but the last \
+                 layer"
+            );
+            Err(Error::Checkpoint { path: weights.path.clone(), why })
+        }
+        _ => Ok(weights),
+    }
+}
+
+/// What the run begins with: the weights it names, scaled to its dropout, or random values; random ones in a new head.
 fn first_weights(run: &Run, machine: &Machine, first: Option<Weights>) -> Result<Vec<Vec<f32>>> {
     let net = machine.net();
     let Some(mut file) = first else {
-        return Ok(weights::initial(net, run.config.recipe, run.config.seed));
+        return Ok(weights::initial_as(net, run.config.recipe, run.config.init, run.config.seed));
     };
     let mut tensors = file.take(net)?;
     weights::rescale(net, &mut tensors, file.dropout.unwrap_or(0.0));
+    if run.config.new_head {
+        weights::renew_head(net, &mut tensors, run.config.recipe, run.config.seed);
+    }
     Ok(tensors)
 }

@@ -239,6 +239,7 @@ fn saturate(row: &mut Row) {
         "relu4" => "tanh4",
         "relu5" => "tanh5",
         "relu6" => "tanh6",
+        "relu6c" => "tanh6c",
         "relu7" => "tanh7",
         other => other,
     };

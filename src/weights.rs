@@ -13,7 +13,7 @@ use crate::data::{Colour, MeanCrop, Stats};
 use crate::error::{Error, Result};
 use crate::layer::{Full, Layer};
 use crate::net::{Net, Table};
-use crate::recipe::{self, Figures, Init};
+use crate::recipe::{self, Figures, Init, Start};
 use crate::variation::Variation;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -235,6 +235,16 @@ impl Weights {
         self.stats(table)?.ok_or_else(|| self.missing(table, MEAN, &shape))
     }
 
+    /// Puts zeros in the place of the layer with a unit a class: as many as `net` has classes.
+    pub fn clear_head(&mut self, net: &Net) {
+        let head = head(net);
+        for tensor in net.tensors().into_iter().filter(|tensor| tensor.row == head) {
+            let data = vec![0.0; tensor.len()];
+            self.arrays.insert(tensor.name, Array { dims: tensor.dims, data });
+        }
+        (self.classes, self.class_names) = (None, None);
+    }
+
     /// Whether [`Weights::take`] would give the tensors of `net`.
     pub fn check(&self, net: &Net) -> Result<()> {
         let tensors = net.tensors();
@@ -297,7 +307,12 @@ pub fn named(net: &Net, tensors: Vec<Vec<f32>>) -> BTreeMap<String, Array> {
 
 /// The values `net` begins with: by [`recipe::init`], a stream of ChaCha8 per tensor, wherever the columns lie.
 pub fn initial(net: &Net, figures: Figures, seed: u64) -> Vec<Vec<f32>> {
-    let draw = |(stream, tensor): (usize, &crate::net::Tensor)| match recipe::init(net, figures, tensor) {
+    initial_as(net, figures, Start::Own, seed)
+}
+
+/// The same with the standard deviations that `start` names.
+pub fn initial_as(net: &Net, figures: Figures, start: Start, seed: u64) -> Vec<Vec<f32>> {
+    let draw = |(stream, tensor): (usize, &crate::net::Tensor)| match recipe::init_as(net, figures, start, tensor) {
         Init::Constant(value) => vec![value; tensor.len()],
         Init::Normal(deviation) => {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -307,6 +322,16 @@ pub fn initial(net: &Net, figures: Figures, seed: u64) -> Vec<Vec<f32>> {
         }
     };
     net.tensors().iter().enumerate().map(draw).collect()
+}
+
+/// Gives the layer with a unit a class the values that training begins with.
+pub fn renew_head(net: &Net, tensors: &mut [Vec<f32>], figures: Figures, seed: u64) {
+    let head = head(net);
+    for ((tensor, values), fresh) in net.tensors().iter().zip(tensors).zip(initial(net, figures, seed)) {
+        if tensor.row == head {
+            *values = fresh;
+        }
+    }
 }
 
 /// Scales the weights of every layer that reads a dropout row (fc7 and fc8), so that weights made under `from` compute
@@ -346,10 +371,14 @@ pub fn locate(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Name of the bias of the layer with a unit a class.
+/// The row with a unit a class.
+fn head(net: &Net) -> usize {
+    net.rows.iter().rposition(|r| matches!(r.layer, Layer::Full(Full { .. }))).unwrap_or(0)
+}
+
+/// Name of its bias.
 fn last_bias(net: &Net) -> String {
-    let last = net.rows.iter().rev().find(|r| matches!(r.layer, Layer::Full(Full { .. })));
-    format!("{}.bias", last.map_or("fc8", |r| r.name))
+    format!("{}.bias", net.rows[head(net)].name)
 }
 
 fn names() -> String {

@@ -134,7 +134,7 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
     run(&["train", "d", "--lr", "nan"], &["--lr", "0 or more"]);
     run(&["train", "d", "--momentum", "1"], &["--momentum", "below 1"]);
     run(&["train", "d", "--dropout", "1"], &["--dropout", "below 1"]);
-    run(&["train", "d", "--net", "vgg"], &["alexnet, alexnet-2012, half, tiny"]);
+    run(&["train", "d", "--net", "vgg"], &["alexnet, alexnet-2012, alexnet-6, half, tiny, tiny-6, tiny-half"]);
     run(&["train", "d", "--schedule", "linear"], &["plateau:EVALUATIONS", "dexp:FACTOR,LEVELS"]);
     run(&["train", "d", "--schedule", "steps:9,3"], &["steps:24,50,78"]);
     run(&["train", "d", "--augment", "most"], &["full", "crop,mirror", "none"]);

@@ -2,8 +2,8 @@
 
 use alexnet::alexnet::{ALEXNET, HALF, TINY};
 use alexnet::checkpoint::{self, Best, Checkpoint, Labels, State};
-use alexnet::data::{Colour, MeanCrop, Stats};
-use alexnet::metrics::{EvaluationLine, Line, Metrics, StepLine, Val};
+use alexnet::data::{Colour, MeanCrop, Split, Stats};
+use alexnet::metrics::{EvaluationLine, Line, Metrics, StepLine};
 use alexnet::net::Net;
 use alexnet::recipe::Figures;
 use alexnet::weights::{self, Array, Weights};
@@ -328,7 +328,7 @@ fn step_line(step: u64) -> Line {
 }
 
 fn evaluation_line(step: u64) -> Line {
-    Line::Evaluation(EvaluationLine { step, epoch: 1, split: Val::Val, loss: 2.0, top1_error: 0.8, top5_error: 0.25 })
+    Line::Evaluation(EvaluationLine { step, epoch: 1, split: Split::Val, loss: 2.0, top1_error: 0.8, top5_error: 0.25 })
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The tables against the numbers the paper prints.
 
-use alexnet::alexnet::{ALEXNET, ALEXNET_2012, HALF, TABLES, TINY, table};
+use alexnet::alexnet::{ALEXNET, ALEXNET_6, ALEXNET_2012, HALF, TABLES, TINY, TINY_6, TINY_HALF, table};
 use alexnet::layer::Layer;
 use alexnet::net::{Net, On, Reads, Table};
 use alexnet::shape::Shape;
@@ -91,6 +91,32 @@ fn parameters_of_the_paper() {
         assert_eq!([parameters(&net, 0), parameters(&net, 1)], [32_531_112, 28_434_112], "{}", table.name);
     }
     assert_eq!(net(&HALF, 1000).parameters(), 59_798_312);
+    // conv6 has 256 maps of 256, 3×3, and a bias each.
+    assert_eq!(net(&ALEXNET_6, 1000).parameters(), 61_555_304);
+    assert_eq!(61_555_304 - 60_965_224, 256 * (256 * 9 + 1));
+}
+
+#[test]
+fn parameters_of_the_small_networks() {
+    let tiny = net(&TINY, 10).parameters();
+    assert_eq!(net(&TINY_6, 10).parameters(), tiny + 64 * (64 * 9 + 1));
+    let convs = 16 * (3 * 25 + 1) + 32 * (16 * 25 + 1) + 2 * 32 * (32 * 9 + 1) + 64 * (32 * 9 + 1);
+    let full = 256 * (64 * 3 * 3 + 1) + 256 * (256 + 1) + 10 * (256 + 1);
+    assert_eq!(net(&TINY_HALF, 10).parameters(), convs + full);
+}
+
+/// §6's sixth convolution lies over pool5, reads both columns and keeps the maps' size.
+#[test]
+fn a_sixth_convolution() {
+    for (table, base) in [(&ALEXNET_6, &ALEXNET), (&TINY_6, &TINY)] {
+        let place = table.rows.iter().position(|r| r.name == "conv6").unwrap();
+        assert_eq!((table.rows[place - 1].name, table.rows[place].reads), ("pool5", Reads::Both));
+        let mut rows = table.rows.to_vec();
+        rows.drain(place..place + 2);
+        assert_eq!(rows, *base.rows, "{}", table.name);
+        let net = net(table, 10);
+        assert_eq!(whole(&net, "conv6"), whole(&net, "pool5"));
+    }
 }
 
 #[test]
@@ -120,10 +146,12 @@ fn columns_meet_only_where_figure_2_draws_it() {
 /// connected layers are as wide as two columns'.
 #[test]
 fn half_is_one_column_with_the_width_of_two_at_its_end() {
-    let (one, two) = (net(&HALF, 1000), net(&ALEXNET, 1000));
-    for (half, full) in one.rows.iter().zip(&two.rows) {
-        let wide = half.name.ends_with(['5', '6', '7']);
-        assert_eq!((half.name, half.y.c), (full.name, full.y.c * if wide { 2 } else { 1 }));
+    for (half, full) in [(&HALF, &ALEXNET), (&TINY_HALF, &TINY)] {
+        assert_eq!((half.columns, half.image, half.crop), (1, full.image, full.crop));
+        for (half, full) in net(half, 1000).rows.iter().zip(&net(full, 1000).rows) {
+            let wide = half.name.ends_with(['5', '6', '7']);
+            assert_eq!((half.name, half.y.c), (full.name, full.y.c * if wide { 2 } else { 1 }));
+        }
     }
 }
 

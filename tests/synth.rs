@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use tempfile::TempDir;
 
-const SMALL: Synth = Synth { classes: 3, train: 3, val: 2, seed: 7 };
+const SMALL: Synth = Synth { classes: 3, train: 3, val: 2, seed: 7, hard: false };
 
 fn quiet(_: usize, _: usize) {}
 
@@ -90,6 +90,22 @@ fn a_smaller_set_is_part_of_a_larger_one() {
     for (path, bytes) in files(&small).iter().filter(|(path, _)| path.as_path() != Path::new(MARKER)) {
         assert!(large[path] == *bytes, "{}", path.display());
     }
+}
+
+#[test]
+fn a_hard_set_has_twenty_classes_and_images_of_its_own() {
+    let temp = TempDir::new().unwrap();
+    let (easy, hard) = (temp.path().join("easy"), temp.path().join("hard"));
+    let settings = Synth { classes: 20, train: 1, val: 1, seed: 7, hard: true };
+    generate(&hard, settings, 2).unwrap();
+    generate(&easy, Synth { classes: 10, hard: false, ..settings }, 2).unwrap();
+    assert_eq!(names_in(&hard.join("val")).len(), 20);
+    let all = files(&hard);
+    let (easy, different) = (files(&easy), all.values().collect::<HashSet<_>>());
+    assert_eq!(different.len(), all.len());
+    assert!(easy.iter().all(|(path, bytes)| all[path] != *bytes), "an image of both");
+    let why = message(generate(&hard, Synth { hard: false, classes: 10, ..settings }, 2));
+    assert!(why.contains("--classes 20") && why.contains("--hard"), "{why}");
 }
 
 #[test]
@@ -174,6 +190,7 @@ fn settings_out_of_range_are_usage_errors() {
     for (settings, option) in [
         (Synth { classes: 1, ..SMALL }, "--classes 1"),
         (Synth { classes: 11, ..SMALL }, "--classes 11"),
+        (Synth { classes: 21, hard: true, ..SMALL }, "--classes 21"),
         (Synth { train: 0, ..SMALL }, "--train 0"),
         (Synth { val: 0, ..SMALL }, "--val 0"),
         (Synth { val: 100_001, ..SMALL }, "--val 100001"),
@@ -199,7 +216,7 @@ fn a_failed_write_names_the_path_and_leaves_nothing() {
 
 /// Mean colour of the centre square, which is what the loader keeps.
 fn mean_colour(split: Split, class: usize, number: usize) -> [f64; 3] {
-    let image = draw(0, split, class, number);
+    let image = draw(&Synth::default(), split, class, number);
     let side = image.width().min(image.height());
     let (left, top) = ((image.width() - side) / 2, (image.height() - side) / 2);
     let mut sum = [0.0; 3];

@@ -3,7 +3,7 @@
 
 mod common;
 
-use alexnet::alexnet::{ALEXNET, HALF, TINY};
+use alexnet::alexnet::{ALEXNET, HALF, TINY, TINY_6, TINY_HALF};
 use alexnet::check::nmse;
 use alexnet::machine::{Machine, Settings};
 use alexnet::net::{Net, Reads, Table};
@@ -104,36 +104,52 @@ fn columns_meet_where_the_option_says() {
     assert_eq!((y("conv2").c, y("fc6"), y("fc7").c), (160, Shape::new(4096, 1, 1), 4096));
 }
 
-/// Each of `tiny`'s, and two together, forward and backward, with the exact kernels and with the defaults.
+/// One step of `net` from `weights`, forward and backward, with the exact kernels of every device here.
+fn step_equals_the_reference(net: &Net, weights: &[Vec<f32>]) {
+    let (seed, step) = (11, 3);
+    let batch = seeded::batch(net, 4);
+    let pass = reference::run(net, &seeded::widen(weights), &batch, Some((seed, step)), true);
+    for device in common::devices() {
+        let device = device.with_choices(Choices { exact: true, ..Choices::default() });
+        let settings =
+            Settings { batch: 4, accumulate: 1, figures: Figures::Source, momentum: 0.9, decay: 0.0005, seed };
+        let mut machine = Machine::new(net, std::slice::from_ref(&device), settings).unwrap();
+        machine.set_weights(weights).unwrap();
+        let outcome = machine.step(&batch, u64::from(step), 1e-3).unwrap();
+        near(&net.table.to_string(), outcome.loss, pass.loss, 1e-5 * pass.loss);
+        let found = seeded::gradients(&machine, weights, 1e-3, settings);
+        for ((tensor, found), expected) in net.tensors().iter().zip(&found).zip(&pass.gradients) {
+            let error = nmse(found, expected);
+            assert!(error < 1e-9, "{}, {} on {}: {error:e}", net.table, tensor.name, device.describe());
+        }
+    }
+}
+
+/// Each of `tiny`'s, and two together.
 #[test]
 fn a_step_of_each_equals_the_reference() {
     let _alone = common::alone();
-    let (seed, step) = (11, 3);
     let parts = [Part::Norm, Part::Overlap, Part::Conv3, Part::Conv4, Part::Conv5].map(|part| without(&[part]));
     let talks = [Talk::Fc, Talk::Conv4, Talk::None, Talk::Wide, Talk::All].map(talk);
     let both = Variation { activation: Activation::Tanh, talk: Talk::All, ..without(&[Part::Overlap, Part::Conv4]) };
     for variation in parts.into_iter().chain(talks).chain([tanh(), both]) {
         let net = net(&TINY, variation, 10);
-        let (batch, mut weights) = (seeded::batch(&net, 4), seeded::weights(&net));
+        let mut weights = seeded::weights(&net);
         if net.table.variation.activation == Activation::Tanh {
             // Pixels are tens: tanh would be 1 in f32, where 1 − y² and a pool's winner are rounding.
             weights[0].iter_mut().for_each(|w| *w /= 64.0);
         }
-        let pass = reference::run(&net, &seeded::widen(&weights), &batch, Some((seed, step)), true);
-        for device in common::devices() {
-            let device = device.with_choices(Choices { exact: true, ..Choices::default() });
-            let settings =
-                Settings { batch: 4, accumulate: 1, figures: Figures::Source, momentum: 0.9, decay: 0.0005, seed };
-            let mut machine = Machine::new(&net, std::slice::from_ref(&device), settings).unwrap();
-            machine.set_weights(&weights).unwrap();
-            let outcome = machine.step(&batch, u64::from(step), 1e-3).unwrap();
-            near(&net.table.to_string(), outcome.loss, pass.loss, 1e-5 * pass.loss);
-            let found = seeded::gradients(&machine, &weights, 1e-3, settings);
-            for ((tensor, found), expected) in net.tensors().iter().zip(&found).zip(&pass.gradients) {
-                let error = nmse(found, expected);
-                assert!(error < 1e-9, "{}, {} on {}: {error:e}", net.table, tensor.name, device.describe());
-            }
-        }
+        step_equals_the_reference(&net, &weights);
+    }
+}
+
+/// The small networks beside `tiny`.
+#[test]
+fn a_step_of_the_others_equals_the_reference() {
+    let _alone = common::alone();
+    for table in [&TINY_6, &TINY_HALF] {
+        let net = net(table, Variation::NONE, 10);
+        step_equals_the_reference(&net, &seeded::weights(&net));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{
     BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, MachineArgs, PredictArgs, ShaderArgs,
-    SynthArgs, compare::Report, data, features, loader, plot, prepare, report, show, similar, train, tune, watch,
+    SynthArgs, compare::Report, data, features, loader, plot, prepare, report, reproduce, show, similar, train, tune,
+    watch,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -41,6 +42,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Report(args) => report::run(&args)?,
         Command::Data(args) => return data::run(&args),
         Command::Prepare(args) => prepare::run(&args)?,
+        Command::Reproduce(args) => return reproduce::run(&args),
         Command::Synth(args) => generate(&args)?,
         Command::Adapters => adapters()?,
         Command::Describe(args) => describe(&args)?,
@@ -243,7 +245,8 @@ fn draw_filters(args: &FiltersArgs) -> Result<()> {
 
 fn generate(args: &SynthArgs) -> Result<()> {
     let progress = Mutex::new(Progress::stderr());
-    let settings = Synth { classes: args.classes, train: args.train, val: args.val, seed: args.seed };
+    let classes = args.classes.unwrap_or(synth::most_classes(args.hard));
+    let settings = Synth { classes, train: args.train, val: args.val, seed: args.seed, hard: args.hard };
     synth::generate(&args.dir, &settings, |done, all| {
         progress.lock().expect("no holder panics").count("drawing", done, all);
     })?;
@@ -260,10 +263,10 @@ fn adapters() -> Result<()> {
     rows.iter().try_for_each(|row| say(&row.to_string()))
 }
 
-/// A network where no data says how many classes there are: ILSVRC's 1,000, or the ten of the built-in data set.
+/// A network where no data says how many classes there are: the network's own number.
 pub(super) fn of_default_classes(table: &Table, classes: Option<usize>) -> Result<Net> {
-    let own = if table.name == crate::alexnet::TINY.name { 10 } else { 1000 };
-    Ok(Net::resolve(table, classes.unwrap_or(own), recipe::defaults(table).dropout as f32)?)
+    let own = recipe::defaults(table);
+    Ok(Net::resolve(table, classes.unwrap_or(own.classes), own.dropout as f32)?)
 }
 
 fn print_shader(args: &ShaderArgs) -> Result<()> {

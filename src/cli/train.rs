@@ -1,30 +1,24 @@
 //! `train`: from what was typed to a run.
 
-use super::commands::{INTERRUPTED, errors, say, workers};
-use super::{KernelArgs, Switch, TrainArgs, Until};
+use super::commands::{INTERRUPTED, errors, say};
+use super::{Switch, TrainArgs, Until};
 use crate::checkpoint;
 use crate::data::prepared;
-use crate::data::{Augment, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass};
+use crate::data::{Decoding, Options, Split, source, steps_per_pass};
 use crate::error::Error;
 use crate::gpu::{self, Device};
 use crate::net::Table;
-use crate::plan::Plan;
-use crate::products::Choices;
-use crate::recipe::{self, Figures};
 use crate::run::{self, Adapters, Config, Data, Run, word};
 use crate::schedule::Schedule;
 use crate::train::{self, End, Images, Progress, Trainer};
-use crate::tune::{self, How};
 use crate::variation::Part;
-use crate::weights::{self, Weights};
+use crate::weights;
 use anyhow::{Context, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Set by Ctrl-C while training: the step is finished and saved.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -70,7 +64,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<ExitCode> {
 
 fn finished(trainer: &Trainer, folder: &Path) -> Result<()> {
     let folder = folder.display();
-    match trainer.evaluations().last() {
+    let last = trainer.evaluations().iter().rev().find(|line| line.split == Split::Val);
+    match last {
         // Not −x, which makes −0 of 0.
         Some(last) => say(&format!("{folder}  {}", errors(last.top1_error, last.top5_error, 0.0 - last.loss))),
         None => say(&folder.to_string()),
@@ -86,16 +81,20 @@ fn begin(args: &TrainArgs, progress: &mut Progress) -> Result<Trainer> {
     let images = open(&args.data, args.val.as_deref(), &options, progress)?;
     ensure_size(args, table, &images)?;
     let mut config = configure(args, table, &images)?;
+    if config.train_error > 0 && images.train.window.is_some() {
+        let why = "--train-error: a pipe is read once, from its beginning; copy its shards to files, or leave it out";
+        return Err(Error::Usage(why.to_owned()).into());
+    }
     if images.val.is_empty() && matches!(config.schedule, Schedule::Plateau { .. }) {
         progress.note("note: without validation images --schedule plateau never lowers the rate; steps:PASS,… does");
     }
-    let first = args.weights.as_deref().map(|path| first_weights(path, &config)).transpose()?;
+    let first = args.weights.as_deref().map(|path| train::read_first(path, &config)).transpose()?;
     let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
     config.adapters = Adapters::new(args.adapters.as_deref(), &devices);
     for device in &devices {
         progress.note(&format!("adapter: {} ({})", device.describe(), device.choice()));
     }
-    let devices = choose(&mut config, &devices, &args.kernels, args.adapters.as_deref(), progress)?;
+    let devices = variants(&mut config, &devices, args, args.adapters.as_deref(), progress)?;
     let machine = train::machine(&config, &devices)?;
     for index in 0..devices.len() {
         let mib = machine.plan().bytes(index) >> 20;
@@ -154,10 +153,12 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
     let option = args.adapters.clone().or(run.config.adapters.option.clone());
     let devices = gpu::select(option.as_deref(), run.config.table()?.columns)?;
     let adapters = Adapters::new(option.as_deref(), &devices);
-    if run.config.version != VERSION {
+    if run.config.version != run::VERSION {
         let begun = &run.config.version;
-        progress
-            .note(&format!("note: the run was begun by alexnet {begun}; {VERSION} need not end with the same bytes"));
+        progress.note(&format!(
+            "note: the run was begun by alexnet {begun}; {} need not end with the same bytes",
+            run::VERSION
+        ));
     }
     if adapters.devices != run.config.adapters.devices {
         progress.note(&format!(
@@ -166,10 +167,10 @@ fn resume(args: &TrainArgs, folder: &Path, progress: &mut Progress) -> Result<Op
             adapters.devices.join(" and ")
         ));
     }
-    let devices = choose(&mut run.config, &devices, &args.kernels, option.as_deref(), progress)?;
+    let devices = variants(&mut run.config, &devices, args, option.as_deref(), progress)?;
     let machine = train::machine(&run.config, &devices)?;
     let first = match (&latest, &run.config.weights) {
-        (None, Some(path)) => Some(first_weights(path, &run.config)?),
+        (None, Some(path)) => Some(train::read_first(path, &run.config)?),
         _ => None,
     };
     let from = latest.map_or_else(|| "step 0: no complete checkpoint".to_owned(), |l| l.display().to_string());
@@ -192,6 +193,18 @@ pub(super) fn open(data: &Path, val: Option<&Path>, options: &Options, progress:
     Ok(Images { train: Arc::new(train), val: Arc::new(val) })
 }
 
+/// [`train::variants`], said.
+fn variants(
+    config: &mut Config,
+    devices: &[Arc<Device>],
+    args: &TrainArgs,
+    adapters: Option<&str>,
+    progress: &Progress,
+) -> Result<Vec<Arc<Device>>> {
+    progress.note(&format!("precision: {}", config.precision));
+    Ok(train::variants(config, devices, args.kernels.how(adapters), |note| progress.note(note))?)
+}
+
 /// Refuses a prepared set of another size, whose squares would be resized a second time.
 fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
     match images.train.side() {
@@ -209,50 +222,13 @@ fn ensure_size(args: &TrainArgs, table: &Table, images: &Images) -> Result<()> {
     }
 }
 
-/// The devices with the variants the run recorded; where it recorded none for an adapter, with those measured or
-/// shipped, which it then records.
-fn choose(
-    config: &mut Config,
-    devices: &[Arc<Device>],
-    kernels: &KernelArgs,
-    adapters: Option<&str>,
-    progress: &Progress,
-) -> Result<Vec<Arc<Device>>> {
-    let net = config.network()?;
-    let how = How { exact: config.exact, precision: config.precision, ..kernels.how(adapters) };
-    let devices = &devices.iter().map(|d| d.with_precision(config.precision)).collect::<Result<Vec<_>, _>>()?[..];
-    progress.note(&format!("precision: {}", config.precision));
-    let (batch, accumulate) = (config.batch, config.accumulate);
-    let recorded = |device: &Arc<Device>| {
-        let variants = config.kernels.get(&device.describe())?.clone();
-        Some(device.with_choices(Choices { exact: config.exact, variants }))
-    };
-    let mut chosen: Vec<_> = devices.iter().filter_map(recorded).collect();
-    if chosen.len() < devices.len() {
-        let measured = tune::apply(&net, devices, batch, accumulate, how, |note| progress.note(note))?;
-        chosen = measured.into_iter().map(|device| recorded(&device).unwrap_or(device)).collect();
-    }
-    let profiles: Vec<_> = chosen.iter().map(|device| &device.profile).collect();
-    let tasks = tune::tasks(&net, Plan::new(&net, &profiles, batch, accumulate)?.batch);
-    for device in &chosen {
-        if let Some((product, variant)) = tune::unknown(device, &tasks) {
-            return Err(Error::Usage(format!(
-                "config.toml: the run computes {product} as `{variant}`, which this version has not on {}; resume with \
-                 alexnet {}",
-                device.describe(),
-                config.version
-            ))
-            .into());
-        }
-        config.kernels.insert(device.describe(), tune::resolved(device, &tasks).variants);
-    }
-    Ok(chosen)
-}
-
 /// Everything resolved, the adapters apart.
 fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config> {
-    let defaults = recipe::defaults(table);
-    let batch = args.batch.unwrap_or(defaults.batch);
+    let options = args.source.options(args.seed.unwrap_or(0));
+    let data = Data::new(&args.data, args.val.as_deref(), &options, &images.train, &images.val);
+    let (classes, class_names) = (images.train.classes.clone(), images.train.class_names.clone());
+    let own = Config::new(table, data, classes, class_names)?;
+    let batch = args.batch.unwrap_or(own.batch);
     let accumulate = args.accumulate.unwrap_or(1);
     if accumulate > batch {
         return Err(Error::Usage(format!(
@@ -260,76 +236,49 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
         ))
         .into());
     }
-    let order = args.order.unwrap_or(Order::Shuffled);
+    let order = args.order.unwrap_or(own.order);
     let count = images.train.len();
     let pass = steps_per_pass(count, batch);
-    let epochs = if args.steps.is_none() { Some(args.epochs.unwrap_or(defaults.epochs)) } else { None };
+    let epochs = if args.steps.is_none() { args.epochs.or(own.epochs) } else { None };
     let weights = args.weights.as_deref().map(weights::locate).transpose()?;
     Ok(Config {
-        version: VERSION.to_owned(),
-        net: table.name.to_owned(),
-        variation: table.variation.clone(),
-        recipe: args.recipe.unwrap_or(Figures::Source),
-        seed: args.seed.unwrap_or(0),
+        recipe: args.recipe.unwrap_or(own.recipe),
+        init: args.init.unwrap_or(own.init),
+        seed: args.seed.unwrap_or(own.seed),
         batch,
         accumulate,
-        precision: args.kernels.precision.unwrap_or_default(),
+        precision: args.kernels.precision.unwrap_or(own.precision),
         epochs,
         steps: args.steps.or(epochs.map(|e| run::steps_of(e, count, batch, order))).unwrap_or(pass),
-        lr: args.lr.unwrap_or(defaults.lr),
-        momentum: args.momentum.unwrap_or(defaults.momentum),
-        decay: args.decay.unwrap_or(defaults.decay),
-        dropout: args.dropout.unwrap_or(defaults.dropout),
-        schedule: match &args.schedule {
-            Some(schedule) => schedule.clone(),
-            None => defaults.schedule.parse().map_err(Error::Usage)?,
-        },
-        augment: args.augment.unwrap_or(Augment::Full),
-        colour: args.colour.unwrap_or(0.1) as f32,
+        lr: args.lr.unwrap_or(own.lr),
+        momentum: args.momentum.unwrap_or(own.momentum),
+        decay: args.decay.unwrap_or(own.decay),
+        dropout: args.dropout.unwrap_or(own.dropout),
+        schedule: args.schedule.clone().unwrap_or(own.schedule),
+        augment: args.augment.unwrap_or(own.augment),
+        colour: args.colour.map_or(own.colour, |colour| colour as f32),
         colour_until: args.colour_until.and_then(|until| until.0),
         colour_divide: args.colour_divide == Some(Switch::On),
-        crop_chunk: args.crop_chunk.unwrap_or(1),
-        mean: args.mean.unwrap_or(Mean::Image),
-        mean_crop: args.mean_crop.unwrap_or(MeanCrop::Own),
-        stats: args.stats.unwrap_or_default(),
+        crop_chunk: args.crop_chunk.unwrap_or(own.crop_chunk),
+        mean: args.mean.unwrap_or(own.mean),
+        mean_crop: args.mean_crop.unwrap_or(own.mean_crop),
+        stats: args.stats.unwrap_or(own.stats),
         order,
-        shuffle: args.shuffle.unwrap_or(Shuffle::Full),
-        exif: args.exif.unwrap_or(Exif::Apply),
-        workers: workers(args.workers),
+        shuffle: args.shuffle.unwrap_or(own.shuffle),
+        exif: args.exif.unwrap_or(own.exif),
+        workers: args.workers.unwrap_or(own.workers),
         checkpoint_every: args.checkpoint_every.unwrap_or(pass),
         eval_every: args.eval_every.unwrap_or(pass),
-        keep: args.keep.unwrap_or(3),
+        train_error: args.train_error.unwrap_or(own.train_error),
+        train_error_every: args.train_error_every,
+        until_train_error: args.until_train_error,
+        keep: args.keep.unwrap_or(own.keep),
         weights: weights.map(|path| std::path::absolute(&path).unwrap_or(path)),
-        classes: images.train.classes.clone(),
-        class_names: images.train.class_names.clone(),
-        decoding: Decoding::own(),
-        data: Data::new(
-            &args.data,
-            args.val.as_deref(),
-            &args.source.options(args.seed.unwrap_or(0)),
-            &images.train,
-            &images.val,
-        ),
+        new_head: args.new_head,
+        rates: train::factors(table, &args.freeze, &args.lr_scale)?,
         exact: args.kernels.exact,
-        adapters: Adapters { option: None, devices: Vec::new() },
-        kernels: BTreeMap::new(),
+        ..own
     })
-}
-
-/// Weights that fit the run, checked before anything is written.
-fn first_weights(path: &Path, config: &Config) -> Result<Weights> {
-    let weights = Weights::read(path)?;
-    weights.table(Some(&config.table()?))?;
-    weights.check(&config.network()?)?;
-    match &weights.classes {
-        Some(classes) if *classes != config.classes => {
-            let differs = classes.iter().zip(&config.classes).find(|(a, b)| a != b);
-            let (theirs, ours) = differs.map_or(("", ""), |(a, b)| (a.as_str(), b.as_str()));
-            let why = format!("its classes are not the data's: `{theirs}` where the data has `{ours}`");
-            Err(Error::Checkpoint { path: weights.path.clone(), why }.into())
-        }
-        _ => Ok(weights),
-    }
 }
 
 /// Parts left out, in their order.
@@ -363,6 +312,13 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--seed", args.seed.map(|v| text(&v)), text(&config.seed)),
         ("--checkpoint-every", args.checkpoint_every.map(|v| text(&v)), text(&config.checkpoint_every)),
         ("--eval-every", args.eval_every.map(|v| text(&v)), text(&config.eval_every)),
+        ("--train-error", args.train_error.map(|v| text(&v)), text(&config.train_error)),
+        (
+            "--train-error-every",
+            args.train_error_every.map(|v| text(&v)),
+            text(&config.train_error_every.unwrap_or(config.eval_every)),
+        ),
+        ("--until-train-error", args.until_train_error.map(|v| text(&v)), said(config.until_train_error)),
         ("--schedule", args.schedule.as_ref().map(|v| text(v)), text(&config.schedule)),
         ("--colour", args.colour.map(|v| text(&(v as f32))), text(&config.colour)),
         ("--colour-until", args.colour_until.map(|v| text(&v)), text(&Until(config.colour_until))),
@@ -376,8 +332,15 @@ fn ensure_same(args: &TrainArgs, config: &Config) -> Result<()> {
         ("--order", args.order.as_ref().map(word), word(&config.order)),
         ("--exif", args.exif.as_ref().map(word), word(&config.exif)),
         ("--precision", args.kernels.precision.as_ref().map(word), word(&config.precision)),
+        ("--init", args.init.as_ref().map(word), word(&config.init)),
         ("--recipe", args.recipe.as_ref().map(word), word(&config.recipe)),
     ];
+    let rates = train::factors(&config.table()?, &args.freeze, &args.lr_scale)?;
+    if !(args.freeze.is_empty() && args.lr_scale.is_empty()) && rates != config.rates {
+        let why = "--freeze and --lr-scale: the run was begun with others (`rates` in config.toml), and --resume goes on as \
+                   it was begun; leave them out, or begin another run";
+        return Err(Error::Usage(why.to_owned()).into());
+    }
     if args.kernels.exact && !config.exact {
         let why = "--exact: the run was begun without it, and --resume goes on as it was begun; leave it out, or begin \
                    another run";

@@ -504,8 +504,8 @@ fn shortened(names: &[String]) -> String {
     if names.len() > 10 { format!("{shown}, …") } else { shown }
 }
 
-/// FNV-1a, 64 bits: written to a run's folder, so it must not change with the standard library.
-pub(in crate::data) struct Fnv(pub u64);
+/// FNV-1a, 64 bits: written to a run's folder and in its name, so it must not change with the standard library.
+pub(crate) struct Fnv(pub u64);
 
 impl Default for Fnv {
     fn default() -> Self {

@@ -4,7 +4,6 @@ use super::kernel::Pipelines;
 use super::{Account, Timeline};
 use crate::error::{Error, Result};
 use crate::products::{Choices, Family, Precision, Product, Variant, Window};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 use wgpu::{Backend, DeviceType, Features};
@@ -362,7 +361,7 @@ impl Device {
             queue,
             info: row.info.clone(),
             profile,
-            pipelines: Mutex::new(HashMap::new()),
+            pipelines: Arc::default(),
             choice,
             fault,
             account: Account::default(),
@@ -399,14 +398,14 @@ impl Device {
         self.with_profile(Profile { choices, ..self.profile.clone() })
     }
 
-    /// The same device, treated as one of another profile.
+    /// The same device, treated as one of another profile. What one of them compiles, the others have.
     pub fn with_profile(&self, profile: Profile) -> Arc<Self> {
         Arc::new(Self {
             raw: self.raw.clone(),
             queue: self.queue.clone(),
             info: self.info.clone(),
             profile,
-            pipelines: Mutex::new(HashMap::new()),
+            pipelines: Arc::clone(&self.pipelines),
             choice: self.choice.clone(),
             fault: Arc::clone(&self.fault),
             account: Account::default(),
@@ -450,6 +449,8 @@ impl Device {
             // A lost device refuses everything.
             self.ensure_works()?;
         }
+        // Among what was compiled meanwhile may be what was refused.
+        self.pipelines.lock().expect("no holder panics").clear();
         Ok(Err(refused.to_string()))
     }
 

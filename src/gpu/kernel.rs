@@ -205,8 +205,8 @@ pub struct Compiled {
     pub bindings: Vec<Binding>,
 }
 
-/// Compiled kernels by their whole text.
-pub(super) type Pipelines = Mutex<HashMap<String, Arc<Compiled>>>;
+/// Compiled kernels by their whole text, which decides all of them.
+pub(super) type Pipelines = Arc<Mutex<HashMap<String, Arc<Compiled>>>>;
 
 impl Device {
     /// The kernel with these constants, compiled once.

@@ -20,7 +20,7 @@ pub struct RowPlan {
     pub saved: Option<Place>,
     /// The gradient of y; for the loss, which has none, y.
     pub dy: Place,
-    /// The gradient of x; the place of dy where the layer's backward pass is in place, `None` for the first row.
+    /// The gradient of x; the place of dy where the layer's backward pass is in place, `None` for the first row that learns.
     pub dx: Option<Place>,
 }
 
@@ -137,6 +137,7 @@ impl ColumnPlan {
     }
 
     fn backward(&mut self, net: &Net, batch: usize, lives: &mut Lives) {
+        let first = net.first_learning();
         // The gradient of the input of the row below.
         let mut below: Option<Place> = None;
         for (i, resolved) in net.rows.iter().enumerate().rev() {
@@ -145,6 +146,7 @@ impl ColumnPlan {
             if i + 1 < net.rows.len() && crosses(net, i + 1) {
                 let input_gradient = below;
                 row.dy = match input_gradient {
+                    _ if i < first => row.y,
                     Some(whole) => whole.part(self.column * y_len, y_len),
                     // Another column alone holds the row below, and sends this gradient.
                     None => self.tensor(lives, format!("the gradient of {name}"), y_len),
@@ -157,7 +159,7 @@ impl ColumnPlan {
             } else {
                 row.dy = below.unwrap_or(row.y);
             }
-            row.dx = if i == 0 {
+            row.dx = if i <= first {
                 None
             } else if layers::backward_in_place(&resolved.layer) {
                 Some(row.dy)
@@ -207,12 +209,12 @@ pub(super) fn walk(
                 }
             }
             Phase::Backward(rows) => {
-                for (i, row) in held(columns, rows.clone().rev()) {
+                for (i, row) in held(columns, rows.clone().rev()).filter(|(i, _)| *i >= net.first_learning()) {
                     lives.command(layers::touched_backward(&net.rows[i].layer, row));
                 }
             }
             Phase::Weights(rows) => {
-                let learn = |&(i, _): &(usize, &RowPlan)| !net.params(i).is_empty();
+                let learn = |&(i, _): &(usize, &RowPlan)| net.learns(i);
                 for (_, row) in held(columns, rows.clone()).filter(learn) {
                     lives.command([row.x, row.y, row.dy]);
                 }

@@ -1,12 +1,13 @@
 //! The card of a run: its results, how to reproduce it, and how it differs from the paper.
 
 use super::Config;
-use crate::data::{Augment, Mean, Order};
+use crate::data::{Augment, Mean, Order, Split};
 use crate::metrics::EvaluationLine;
 use crate::products::Precision;
-use crate::recipe::{Figures, PAPER};
+use crate::recipe::{Figures, PAPER, Start};
 use crate::schedule::Schedule;
 use crate::variation::{Activation, Part, Talk, Variation};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -60,13 +61,22 @@ fn write_card(
 }
 
 fn results(out: &mut String, config: &Config, evaluations: &[EvaluationLine]) -> std::fmt::Result {
-    let lowest = evaluations.iter().min_by(|a, b| a.top1_error.total_cmp(&b.top1_error));
-    let (Some(last), Some(lowest)) = (evaluations.last(), lowest) else {
+    let on = |split| evaluations.iter().filter(move |line| line.split == split);
+    let lowest = on(Split::Val).min_by(|a, b| a.top1_error.total_cmp(&b.top1_error));
+    let mut lines: Vec<_> = on(Split::Val).next_back().map(|last| ("last", last)).into_iter().collect();
+    lines.extend(lowest.map(|lowest| ("lowest top-1 error", lowest)));
+    let trained = on(Split::Train).next_back();
+    lines.extend(trained.map(|last| ("last, on training images", last)));
+    if lines.is_empty() {
         return writeln!(out, "Not evaluated yet.\n");
-    };
-    writeln!(out, "On the {} validation images, centre crop:\n", config.data.val_images)?;
+    }
+    write!(out, "On the {} validation images, centre crop", config.data.val_images)?;
+    if trained.is_some() {
+        write!(out, ", and on {} training images in use", config.train_error.min(config.data.train_images))?;
+    }
+    writeln!(out, ":\n")?;
     writeln!(out, "| | step | pass | top-1 error | top-5 error | log-probability |\n|---|---|---|---|---|---|")?;
-    for (label, e) in [("last", last), ("lowest top-1 error", lowest)] {
+    for (label, e) in lines {
         writeln!(
             out,
             "| {label} | {} | {} | {:.2} % | {:.2} % | {:.4} |",
@@ -101,20 +111,29 @@ pub fn command(config: &Config) -> String {
         ("seed", value(&config.seed)),
         ("precision", super::word(&config.precision)),
         ("recipe", super::word(&config.recipe)),
+        ("init", super::word(&config.init)),
         ("augment", super::word(&config.augment)),
         ("order", super::word(&config.order)),
         ("exif", super::word(&config.exif)),
         ("eval-every", value(&config.eval_every)),
         ("checkpoint-every", value(&config.checkpoint_every)),
     ];
+    options.extend((config.train_error > 0).then(|| ("train-error", value(&config.train_error))));
+    options.extend(config.train_error_every.map(|steps| ("train-error-every", value(&steps))));
+    options.extend(config.until_train_error.map(|error| ("until-train-error", value(&error))));
     let said = &config.data.options;
     options.extend(config.data.val.as_deref().map(|path| ("val", quoted(path))));
     options.extend(said.val_fraction.map(|fraction| ("val-fraction", value(&fraction))));
     options.extend(said.label_key.as_deref().map(|key| ("label-key", quoted(Path::new(key)))));
     options.extend(said.classes.as_deref().map(|path| ("classes", quoted(path))));
     options.extend(config.weights.as_deref().map(|path| ("weights", quoted(path))));
+    let scales: Vec<_> = config.rates.iter().map(|(row, factor)| format!("{row}={factor}")).collect();
+    options.extend((!scales.is_empty()).then(|| ("lr-scale", scales.join(","))));
     options.extend(config.adapters.option.as_ref().map(|adapters| ("adapters", format!("'{adapters}'"))));
     let mut options: Vec<_> = options.iter().map(|(name, value)| format!("--{name} {value}")).collect();
+    if config.new_head {
+        options.push("--new-head".to_owned());
+    }
     if config.exact {
         options.push("--exact".to_owned());
     }
@@ -138,11 +157,16 @@ fn net_difference(net: &str) -> Option<&'static str> {
             "Net: what the paper's source ran. conv1 is linear with its ReLU after pool1, α of the response \
              normalisation is divided by n, and one more normalisation within each map follows norm2.",
         ),
+        "alexnet-6" => Some(
+            "Net: with a sixth convolution after pool5, which reads both columns, as the pre-trained networks of §6 have it.",
+        ),
         "half" => Some("Net: the one-GPU network of the comparison in §3.2, one column instead of two."),
         "tiny" => Some(
             "Net: `tiny`, the paper's network made small: fewer and smaller kernels on 64×64 crops of 72×72 images, \
              the same layers and crossings.",
         ),
+        "tiny-6" => Some("Net: `tiny-6`, made small as `tiny` is, with a sixth convolution after pool5 (§6)."),
+        "tiny-half" => Some("Net: `tiny-half`, the one-GPU network of §3.2 made small as `tiny` is."),
         _ => None,
     }
 }
@@ -176,8 +200,16 @@ fn variation_differences(variation: &Variation) -> Vec<&'static str> {
 fn recipe_differences(config: &Config) -> Vec<String> {
     let mut list = Vec::new();
     if let Some(weights) = &config.weights {
-        list.push(format!("Initialisation: began with the weights of `{}`.", weights.display()));
-    } else if config.net == "tiny" {
+        let head = if config.new_head { " but their last layer" } else { "" };
+        list.push(format!("Initialisation: began with the weights of `{}`{head}.", weights.display()));
+    } else if !config.init.is_own() {
+        let whose =
+            if config.init == Start::Paper { "the paper's 0.01 everywhere" } else { "0.03 in conv3-5, else 0.01" };
+        list.push(format!(
+            "Initialisation: standard deviation {whose}, in other shapes what gives the same fan-in × σ²; biases 1 as in the \
+             paper."
+        ));
+    } else if crate::alexnet::table(&config.net).is_some_and(crate::recipe::is_tiny) {
         list.push(
             "Initialisation: weights scaled by fan-in but in conv1 and fc8, and biases 0, where the paper has standard \
              deviation 0.01 and biases 1 in five layers."
@@ -198,6 +230,14 @@ fn recipe_differences(config: &Config) -> Vec<String> {
     list
 }
 
+/// What `--freeze` and `--lr-scale` said.
+fn rate_difference(rates: &BTreeMap<String, f64>) -> Option<String> {
+    let of =
+        |(row, rate): (&String, &f64)| if *rate == 0.0 { format!("{row} frozen") } else { format!("{row} ×{rate}") };
+    let said: Vec<_> = rates.iter().map(of).collect();
+    (!said.is_empty()).then(|| format!("Rates of layers: {}, where the paper has one for all.", said.join(", ")))
+}
+
 fn number_differences(config: &Config) -> Vec<String> {
     let numbers = [
         ("Batch", config.batch as f64, PAPER.batch as f64),
@@ -214,6 +254,7 @@ fn number_differences(config: &Config) -> Vec<String> {
     let differs = numbers.into_iter().filter(|(_, own, paper)| own != paper);
     let mut list: Vec<_> = differs.map(|(what, own, paper)| format!("{what}: {own}, the paper's {paper}.")).collect();
     list.extend(mixed);
+    list.extend(rate_difference(&config.rates));
     match config.epochs {
         Some(epochs) if epochs == PAPER.epochs => {}
         Some(epochs) => list.push(format!("Length: {epochs} passes, the paper's roughly {}.", PAPER.epochs)),

@@ -1,13 +1,15 @@
 //! `config.toml`: everything that decides a run's bytes, resolved, and what it ran on.
 
 use crate::alexnet;
-use crate::data::{self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Options, Order, Shuffle};
+use crate::data::{
+    self, Augment, Basis, DataSet, Decoding, Details, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split,
+};
 use crate::error::{Error, Result};
 use crate::gpu::Device;
 use crate::machine;
 use crate::net::{Net, Table};
 use crate::products::Precision;
-use crate::recipe::Figures;
+use crate::recipe::{self, Figures, Start};
 use crate::schedule::Schedule;
 use crate::variation::Variation;
 use std::collections::BTreeMap;
@@ -26,6 +28,9 @@ pub struct Config {
     pub variation: Variation,
     /// Whose figures are followed where the paper and its source differ.
     pub recipe: Figures,
+    /// Standard deviations and biases that it begins with.
+    #[serde(default, skip_serializing_if = "Start::is_own")]
+    pub init: Start,
     /// Seed of every random draw.
     pub seed: u64,
     /// Images a step.
@@ -77,10 +82,25 @@ pub struct Config {
     pub checkpoint_every: u64,
     /// Steps between evaluations.
     pub eval_every: u64,
+    /// Training images of each evaluation, in use; 0: none.
+    #[serde(default)]
+    pub train_error: usize,
+    /// Steps between evaluations on these images, where not those of the validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_error_every: Option<u64>,
+    /// Error on these images at which the run ends before its last step, a fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_train_error: Option<f64>,
     /// Newest checkpoints kept.
     pub keep: usize,
     /// Weights the run began with, where it did not begin at random.
     pub weights: Option<PathBuf>,
+    /// Whether their last layer was left out for one of the data's classes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_head: bool,
+    /// Factors of the learning rate by row, where they are not 1; 0 for a frozen row.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
     /// Class names in the order of the network's last units.
     pub classes: Vec<String>,
     /// Their readable names, where the data has them.
@@ -130,7 +150,66 @@ pub struct Adapters {
     pub devices: Vec<String>,
 }
 
+/// Version of this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 impl Config {
+    /// The network's own recipe on these images: what `train` does where nothing else is said. No machine is named yet.
+    ///
+    /// # Errors
+    /// Only a recipe that this program itself states wrongly.
+    pub fn new(table: &Table, data: Data, classes: Vec<String>, class_names: Option<Vec<String>>) -> Result<Self> {
+        let own = recipe::defaults(table);
+        let images = data.train_images;
+        let pass = data::steps_per_pass(images, own.batch);
+        Ok(Self {
+            version: VERSION.to_owned(),
+            net: table.name.to_owned(),
+            variation: table.variation.clone(),
+            recipe: Figures::Source,
+            init: Start::Own,
+            seed: 0,
+            batch: own.batch,
+            accumulate: 1,
+            precision: Precision::default(),
+            epochs: Some(own.epochs),
+            steps: steps_of(own.epochs, images, own.batch, Order::Shuffled),
+            lr: own.lr,
+            momentum: own.momentum,
+            decay: own.decay,
+            dropout: own.dropout,
+            schedule: own.schedule.parse().map_err(Error::Usage)?,
+            augment: Augment::Full,
+            colour: 0.1,
+            colour_until: None,
+            colour_divide: false,
+            crop_chunk: 1,
+            mean: Mean::Image,
+            mean_crop: MeanCrop::Own,
+            stats: Basis::default(),
+            order: Order::Shuffled,
+            shuffle: Shuffle::Full,
+            exif: Exif::Apply,
+            workers: std::thread::available_parallelism().map_or(1, Into::into),
+            checkpoint_every: pass,
+            eval_every: pass,
+            train_error: 0,
+            train_error_every: None,
+            until_train_error: None,
+            keep: 3,
+            weights: None,
+            new_head: false,
+            rates: BTreeMap::new(),
+            classes,
+            class_names,
+            decoding: Decoding::own(),
+            data,
+            exact: false,
+            adapters: Adapters { option: None, devices: Vec::new() },
+            kernels: BTreeMap::new(),
+        })
+    }
+
     /// The network's table.
     pub fn table(&self) -> Result<Table> {
         let table = alexnet::table(&self.net);
@@ -140,7 +219,7 @@ impl Config {
 
     /// The network.
     pub fn network(&self) -> Result<Net> {
-        Net::resolve(&self.table()?, self.classes.len(), self.dropout as f32)
+        Ok(Net::resolve(&self.table()?, self.classes.len(), self.dropout as f32)?.with_rates(&self.rates))
     }
 
     /// What the machine must know.
@@ -177,9 +256,18 @@ impl Config {
         }
     }
 
-    /// Whether an evaluation follows step `step`; none does where there is no validation image.
+    /// Whether an evaluation follows step `step`; none does where there is no image for it.
     pub fn evaluates(&self, step: u64) -> bool {
-        self.data.val_images > 0 && due(step, self.eval_every, self.steps)
+        self.evaluates_on(Split::Val, step) || self.evaluates_on(Split::Train, step)
+    }
+
+    /// Whether an evaluation on this split follows step `step`.
+    pub fn evaluates_on(&self, split: Split, step: u64) -> bool {
+        let (images, every) = match split {
+            Split::Train => (self.train_error, self.train_error_every.unwrap_or(self.eval_every)),
+            _ => (self.data.val_images, self.eval_every),
+        };
+        images > 0 && due(step, every, self.steps)
     }
 
     /// Whether a checkpoint follows step `step`.

@@ -144,6 +144,28 @@ pub fn triangle([x, y]: Point, inner: f32) -> f32 {
     side(0.0).max(side(1.0)).max(side(2.0)) - inner
 }
 
+/// A star of five points about the origin, by its outer radius.
+pub fn star([x, y]: Point, radius: f32) -> f32 {
+    // One tenth of it: from an inner corner, on the axis, to a tip.
+    let turn = TAU / 5.0;
+    let (length, angle) = (x.hypot(y), (y.atan2(x).rem_euclid(turn) - turn / 2.0).abs());
+    let (inner, tip) = (0.45 * radius, [radius * (turn / 2.0).cos(), radius * (turn / 2.0).sin()]);
+    let edge = [tip[0] - inner, tip[1]];
+    ((length * angle.cos() - inner) * edge[1] - length * angle.sin() * edge[0]) / edge[0].hypot(edge[1])
+}
+
+/// A disc about the origin without another one beside it, by its radius.
+pub fn crescent([x, y]: Point, radius: f32) -> f32 {
+    disc([x, y], radius).max(-disc([x - 0.5 * radius, y], 0.8 * radius))
+}
+
+/// Two equal bars from one corner, by the reach of their ends and half their width.
+pub fn corner([x, y]: Point, reach: f32, half_width: f32) -> f32 {
+    let shift = 0.6 * reach;
+    rectangle([x + shift, y], [half_width, shift + half_width])
+        .min(rectangle([x, y + shift], [shift + half_width, half_width]))
+}
+
 /// Distance to the lines of a wave across `x`: negative in the first half of each period.
 pub fn wave(x: f32, period: f32) -> f32 {
     -(x / period * TAU).sin() * period / TAU

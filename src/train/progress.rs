@@ -1,6 +1,6 @@
 //! What whoever waits sees, on stderr: a bar on a terminal, lines elsewhere.
 
-use crate::data::{Skipped, Watch};
+use crate::data::{Skipped, Split, Watch};
 use crate::metrics::{EvaluationLine, StepLine};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use std::collections::HashSet;
@@ -20,6 +20,8 @@ pub struct Progress {
     since: Mean,
     seconds_a_step: Option<f64>,
     skipped: HashSet<PathBuf>,
+    /// What the run is, where it is one of many: only its steps are shown then, and rarely.
+    one_of_many: Option<String>,
 }
 
 /// Means over the steps since the last line.
@@ -38,11 +40,36 @@ impl Progress {
         let style =
             ProgressStyle::with_template("{bar:12} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
-        Self { bar, spoke: Instant::now(), since: Mean::default(), seconds_a_step: None, skipped: HashSet::new() }
+        Self {
+            bar,
+            spoke: Instant::now(),
+            since: Mean::default(),
+            seconds_a_step: None,
+            skipped: HashSet::new(),
+            one_of_many: None,
+        }
+    }
+
+    /// Goes on to the run named `name`, one of many: a word now and then is enough, and images that are skipped.
+    pub fn next_run(&mut self, name: &str) {
+        (self.since, self.seconds_a_step) = (Mean::default(), None);
+        self.one_of_many = Some(name.to_owned());
+    }
+
+    /// No run is on.
+    pub fn end_of_run(&mut self) {
+        self.one_of_many = None;
+    }
+
+    /// A line that stays, but among many runs.
+    pub fn note(&self, text: &str) {
+        if self.one_of_many.is_none() {
+            self.tell(text);
+        }
     }
 
     /// A line that stays.
-    pub fn note(&self, text: &str) {
+    pub fn tell(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
@@ -55,7 +82,7 @@ impl Progress {
         let mean = self.seconds_a_step.unwrap_or(line.seconds);
         let mean = mean + FRESH * (line.seconds - mean);
         self.seconds_a_step = Some(mean);
-        let last = line.step == steps;
+        let last = line.step == steps && self.one_of_many.is_none();
         if !self.may_speak(last) {
             return;
         }
@@ -74,9 +101,10 @@ impl Progress {
     /// An evaluation is done.
     pub fn evaluation(&mut self, line: &EvaluationLine) {
         self.note(&format!(
-            "step {}  pass {}  validation: loss {:.4}  top-1 error {:.2} %  top-5 error {:.2} %",
+            "step {}  pass {}  {}: loss {:.4}  top-1 error {:.2} %  top-5 error {:.2} %",
             line.step,
             line.epoch,
+            if line.split == Split::Train { "training images in use" } else { "validation" },
             line.loss,
             100.0 * line.top1_error,
             100.0 * line.top5_error
@@ -101,7 +129,7 @@ impl Progress {
     pub fn skipped(&mut self, images: &[Skipped]) {
         for Skipped { path, why, .. } in images {
             if self.skipped.insert(path.clone()) {
-                self.note(&format!("skipped {}: {why}", path.display()));
+                self.tell(&format!("skipped {}: {why}", path.display()));
             }
         }
     }
@@ -114,7 +142,11 @@ impl Progress {
     }
 
     fn may_speak(&mut self, always: bool) -> bool {
-        let pause = if self.bar.is_some() { PAUSE / 10 } else { PAUSE };
+        let pause = match (&self.bar, &self.one_of_many) {
+            (Some(_), _) => PAUSE / 10,
+            (None, None) => PAUSE,
+            (None, Some(_)) => 30 * PAUSE,
+        };
         let speaks = always || self.spoke.elapsed() >= pause;
         if speaks {
             self.spoke = Instant::now();
@@ -123,11 +155,12 @@ impl Progress {
     }
 
     fn show(&self, done: u64, all: u64, text: &str) {
+        let text = &self.one_of_many.as_ref().map_or_else(|| text.to_owned(), |run| format!("{run}  {text}"));
         match &self.bar {
             Some(bar) => {
                 bar.set_length(all);
                 bar.set_position(done);
-                bar.set_message(text.to_owned());
+                bar.set_message(text.clone());
             }
             None => eprintln!("{text}"),
         }
