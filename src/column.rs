@@ -316,7 +316,7 @@ impl Column {
         let mut rec = recorder();
         for tensor in net.tensors() {
             let Some(parameter) = parameters[tensor.row].get(tensor.place) else { continue };
-            let (rate, decay) = recipe::factors(update.figures, &tensor);
+            let (rate, decay) = recipe::factors(net, update.figures, &tensor);
             let sgd = Sgd { momentum: update.momentum, rate, decay: update.decay * decay };
             layers::update(&mut rec, sgd, parameter, &results);
         }

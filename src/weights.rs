@@ -11,7 +11,7 @@ use crate::alexnet::{self, TABLES};
 use crate::checkpoint;
 use crate::data::{Colour, MeanCrop, Stats};
 use crate::error::{Error, Result};
-use crate::layer::{Full, Layer};
+use crate::layer::Layer;
 use crate::net::{Net, Table};
 use crate::recipe::{self, Figures, Init};
 use crate::variation::Variation;
@@ -274,7 +274,7 @@ impl Weights {
     }
 
     fn wrong_shape(&self, net: &Table, name: &str, got: &[usize], expected: &[usize]) -> Error {
-        let classes = match (name.starts_with("fc8"), got, expected) {
+        let classes = match (name.split('.').next() == last_layer(net), got, expected) {
             (true, [a, ..], [b, ..]) if a != b => format!(": the weights know {a} classes, the data has {b}"),
             _ => String::new(),
         };
@@ -348,8 +348,12 @@ pub fn locate(path: &Path) -> Result<PathBuf> {
 
 /// Name of the bias of the layer with a unit a class.
 fn last_bias(net: &Net) -> String {
-    let last = net.rows.iter().rev().find(|r| matches!(r.layer, Layer::Full(Full { .. })));
-    format!("{}.bias", last.map_or("fc8", |r| r.name))
+    format!("{}.bias", last_layer(&net.table).unwrap_or("fc8"))
+}
+
+/// Name of the layer with a unit a class.
+fn last_layer(table: &Table) -> Option<&'static str> {
+    table.rows.iter().rev().find(|r| matches!(r.layer, Layer::Full(_))).map(|r| r.name)
 }
 
 fn names() -> String {

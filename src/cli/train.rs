@@ -4,7 +4,7 @@ use super::commands::{INTERRUPTED, errors, say, workers};
 use super::{KernelArgs, Switch, TrainArgs, Until};
 use crate::checkpoint;
 use crate::data::prepared;
-use crate::data::{Augment, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass};
+use crate::data::{Decoding, Exif, Mean, Options, Order, Shuffle, Split, source, steps_per_pass};
 use crate::error::Error;
 use crate::gpu::{self, Device};
 use crate::net::Table;
@@ -281,13 +281,13 @@ fn configure(args: &TrainArgs, table: &Table, images: &Images) -> Result<Config>
             Some(schedule) => schedule.clone(),
             None => defaults.schedule.parse().map_err(Error::Usage)?,
         },
-        augment: args.augment.unwrap_or(Augment::Full),
+        augment: args.augment.unwrap_or(defaults.augment),
         colour: args.colour.unwrap_or(0.1) as f32,
         colour_until: args.colour_until.and_then(|until| until.0),
         colour_divide: args.colour_divide == Some(Switch::On),
         crop_chunk: args.crop_chunk.unwrap_or(1),
         mean: args.mean.unwrap_or(Mean::Image),
-        mean_crop: args.mean_crop.unwrap_or(MeanCrop::Own),
+        mean_crop: args.mean_crop.unwrap_or(defaults.mean_crop),
         stats: args.stats.unwrap_or_default(),
         order,
         shuffle: args.shuffle.unwrap_or(Shuffle::Full),
