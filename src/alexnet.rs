@@ -8,7 +8,19 @@ use crate::variation::Variation;
 use std::borrow::Cow;
 
 /// Every network, in the order `--help` lists them.
-pub const TABLES: [&Table; 7] = [&ALEXNET, &ALEXNET_2012, &ALEXNET_6, &HALF, &TINY, &TINY_6, &TINY_HALF];
+pub const TABLES: [&Table; 11] = [
+    &ALEXNET,
+    &ALEXNET_2012,
+    &ALEXNET_6,
+    &HALF,
+    &TINY,
+    &TINY_6,
+    &TINY_HALF,
+    &FIG1,
+    &CIFAR_18PCT,
+    &CIFAR_13PCT,
+    &CIFAR_11PCT,
+];
 
 /// The table named `name` on the command line.
 pub fn table(name: &str) -> Option<&'static Table> {
@@ -27,6 +39,10 @@ const fn full(units: usize) -> Layer {
     Layer::Full(Full { units })
 }
 
+const fn local(out: usize, kernel: usize, stride: usize, pad: usize) -> Layer {
+    Layer::Local(Conv { out, kernel, stride, pad })
+}
+
 const RELU: Layer = Layer::Relu;
 /// §3.3: k = 2, n = 5, α = 1e-4, β = 0.75; α multiplies the sum and is not divided by n.
 const LRN: Layer = Layer::Lrn(Lrn { over: Over::Channels, n: 5, k: 2.0, alpha: 1e-4, beta: 0.75 });
@@ -36,6 +52,12 @@ const LRN_2012: Layer = Layer::Lrn(Lrn { over: Over::Channels, n: 5, k: 2.0, alp
 const SPATIAL_2012: Layer = Layer::Lrn(Lrn { over: Over::Space, n: 5, k: 1.0, alpha: 1e-3 / 25.0, beta: 0.75 });
 /// §3.4: overlapping pooling, z = 3, s = 2.
 const POOL: Layer = Layer::MaxPool(Pool { window: 3, stride: 2 });
+/// Average pooling as cuda-convnet has it, each window divided by its places inside.
+const AVERAGE: Layer = Layer::AveragePool(Pool { window: 3, stride: 2 });
+/// Of cuda-convnet's `18pct`: over 3×3 places of a map, scale 0.00005 / 9, constant 1.
+const LRN_18PCT: Layer = Layer::Lrn(Lrn { over: Over::Space, n: 3, k: 1.0, alpha: 5e-5 / 9.0, beta: 0.75 });
+/// Of its `11pct`: over 5 maps, scale 0.001 / 5, constant 1.
+const LRN_11PCT: Layer = Layer::Lrn(Lrn { over: Over::Channels, n: 5, k: 1.0, alpha: 1e-3 / 5.0, beta: 0.75 });
 /// §4.2. The probability is the recipe's.
 const DROP: Layer = Layer::Dropout(Dropout { p: 0.5 });
 /// As many units as the data has classes.
@@ -273,5 +295,93 @@ pub static TINY_HALF: Table = Table {
         row("drop7", Each,  Own,   DROP),
         row("fc8",   Each,  Own,   CLASSES),
         row("loss",  Each,  Own,   LOSS),
+    ]),
+};
+
+/// The four layers of Figure 1 (§3.1), which the paper does not list: [`CIFAR_18PCT`] without its normalisations, on images
+/// of 32×32 pixels.
+#[rustfmt::skip]
+pub static FIG1: Table = Table {
+    name: "fig1", image: 32, crop: 32, columns: 1,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1", Each, Image, conv(32, 5, 1, 2)),
+        row("pool1", Each, Own,   POOL),
+        row("relu1", Each, Own,   RELU),
+        row("conv2", Each, Own,   conv(32, 5, 1, 2)),
+        row("relu2", Each, Own,   RELU),
+        row("pool2", Each, Own,   AVERAGE),
+        row("conv3", Each, Own,   conv(64, 5, 1, 2)),
+        row("relu3", Each, Own,   RELU),
+        row("pool3", Each, Own,   AVERAGE),
+        row("fc4",   Each, Own,   CLASSES),
+        row("loss",  Each, Own,   LOSS),
+    ]),
+};
+
+/// cuda-convnet's `layers-18pct.cfg` for CIFAR-10, on whole images: 89,578 parameters at 10 classes.
+#[rustfmt::skip]
+pub static CIFAR_18PCT: Table = Table {
+    name: "cifar-18pct", image: 32, crop: 32, columns: 1,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1", Each, Image, conv(32, 5, 1, 2)),
+        row("pool1", Each, Own,   POOL),
+        row("relu1", Each, Own,   RELU),
+        row("norm1", Each, Own,   LRN_18PCT),
+        row("conv2", Each, Own,   conv(32, 5, 1, 2)),
+        row("relu2", Each, Own,   RELU),
+        row("pool2", Each, Own,   AVERAGE),
+        row("norm2", Each, Own,   LRN_18PCT),
+        row("conv3", Each, Own,   conv(64, 5, 1, 2)),
+        row("relu3", Each, Own,   RELU),
+        row("pool3", Each, Own,   AVERAGE),
+        row("fc4",   Each, Own,   CLASSES),
+        row("loss",  Each, Own,   LOSS),
+    ]),
+};
+
+/// cuda-convnet's `layers-conv-local-13pct.cfg`, on crops of 24×24: the network without normalisation of §3.3's comparison;
+/// 1,116,490 parameters at 10 classes.
+#[rustfmt::skip]
+pub static CIFAR_13PCT: Table = Table {
+    name: "cifar-13pct", image: 32, crop: 24, columns: 1,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1",  Each, Image, conv(64, 5, 1, 2)),
+        row("relu1",  Each, Own,   RELU),
+        row("pool1",  Each, Own,   POOL),
+        row("conv2",  Each, Own,   conv(64, 5, 1, 2)),
+        row("relu2",  Each, Own,   RELU),
+        row("pool2",  Each, Own,   POOL),
+        row("local3", Each, Own,   local(32, 3, 1, 1)),
+        row("relu3",  Each, Own,   RELU),
+        row("local4", Each, Own,   local(32, 3, 1, 1)),
+        row("relu4",  Each, Own,   RELU),
+        row("fc5",    Each, Own,   CLASSES),
+        row("loss",   Each, Own,   LOSS),
+    ]),
+};
+
+/// cuda-convnet's `layers-conv-local-11pct.cfg`: [`CIFAR_13PCT`] with the normalisations of §3.3's comparison.
+#[rustfmt::skip]
+pub static CIFAR_11PCT: Table = Table {
+    name: "cifar-11pct", image: 32, crop: 24, columns: 1,
+    variation: Variation::NONE,
+    rows: Cow::Borrowed(&[
+        row("conv1",  Each, Image, conv(64, 5, 1, 2)),
+        row("relu1",  Each, Own,   RELU),
+        row("norm1",  Each, Own,   LRN_11PCT),
+        row("pool1",  Each, Own,   POOL),
+        row("conv2",  Each, Own,   conv(64, 5, 1, 2)),
+        row("relu2",  Each, Own,   RELU),
+        row("norm2",  Each, Own,   LRN_11PCT),
+        row("pool2",  Each, Own,   POOL),
+        row("local3", Each, Own,   local(32, 3, 1, 1)),
+        row("relu3",  Each, Own,   RELU),
+        row("local4", Each, Own,   local(32, 3, 1, 1)),
+        row("relu4",  Each, Own,   RELU),
+        row("fc5",    Each, Own,   CLASSES),
+        row("loss",   Each, Own,   LOSS),
     ]),
 };

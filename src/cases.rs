@@ -41,6 +41,14 @@ fn lrn(over: Over, n: usize, k: f32, alpha: f32, beta: f32) -> Layer {
     Layer::Lrn(Lrn { over, n, k, alpha, beta })
 }
 
+fn local(out: usize, kernel: usize, stride: usize, pad: usize) -> Layer {
+    Layer::Local(Conv { out, kernel, stride, pad })
+}
+
+fn average(window: usize, stride: usize) -> Layer {
+    Layer::AveragePool(Pool { window, stride })
+}
+
 fn pool(window: usize, stride: usize) -> Layer {
     Layer::MaxPool(Pool { window, stride })
 }
@@ -67,6 +75,10 @@ pub fn odd() -> Vec<Case> {
         with_relu(case("conv 5×5 pad 2",   conv(18, 5, 1, 2),   [17, 9, 7],  5)),
         with_relu(case("conv 3×3",         conv(5, 3, 1, 1),    [20, 5, 6],  33)),
         with_relu(case("full",             full(17),            [6, 3, 3],   5)),
+        case("local 3×3 pad 1",            local(6, 3, 1, 1),   [5, 4, 5],   5),
+        case("local 3×3, whole vectors",   local(8, 3, 1, 1),   [8, 6, 6],   32),
+        case("local 5×5 /2, overhanging",  local(3, 5, 2, 1),   [3, 8, 7],   33),
+        case("local 2×2 /3 pad 1",         local(1, 2, 3, 1),   [2, 7, 8],   2),
         case("relu",                       Layer::Relu,         [3, 5, 7],   5),
         case("tanh",                       Layer::Tanh,         [3, 5, 7],   5),
         case("norm 5 maps",                lrn(Over::Channels, 5, 2.0, 1e-4, 0.75), [7, 3, 4], 5),
@@ -78,6 +90,9 @@ pub fn odd() -> Vec<Case> {
         case("max 2×2 /2, overhanging",    pool(2, 2),          [3, 5, 7],   5),
         case("max 2×2 /2",                 pool(2, 2),          [3, 6, 4],   3),
         case("max 2×2 /3, gaps",           pool(2, 3),          [2, 8, 9],   4),
+        case("average 3×3 /2",             average(3, 2),       [3, 13, 9],  5),
+        case("average 3×3 /2, overhanging", average(3, 2),      [2, 8, 10],  33),
+        case("average 2×2 /3, gaps",       average(2, 3),       [2, 8, 9],   4),
         case("dropout 0.5",                Layer::Dropout(Dropout { p: 0.5 }), [37, 1, 1], 33),
         case("dropout 0",                  Layer::Dropout(Dropout { p: 0.0 }), [8, 1, 1],  4),
         case("softmax 10",                 Layer::SoftmaxLoss,  [10, 1, 1],  7),

@@ -264,8 +264,9 @@ pub struct MachineArgs {
 /// What `eval` and `predict` share.
 #[derive(Args, Debug)]
 pub struct UseArgs {
-    /// Views of an image whose probabilities are averaged: the centre crop, or ten as in §4.1 of the paper.
-    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "10"]).map(|v| if v == "1" { 1usize } else { 10 }))]
+    /// Views of an image whose probabilities are averaged: the centre crop, ten as in §4.1 of the paper, or nine without
+    /// mirror images, as cuda-convnet has them for CIFAR-10.
+    #[arg(long, default_value = "1", value_parser = PossibleValuesParser::new(["1", "9", "10"]).map(|v| v.parse::<usize>().unwrap_or(1)))]
     pub views: usize,
     /// Print JSON.
     #[arg(long)]

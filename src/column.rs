@@ -168,7 +168,7 @@ pub struct Update {
 impl Update {
     /// Those of one tensor.
     fn of(&self, net: &Net, tensor: &net::Tensor) -> Sgd {
-        let (rate, decay) = recipe::factors(self.figures, tensor);
+        let (rate, decay) = recipe::factors(net, self.figures, tensor);
         Sgd { momentum: self.momentum, rate: rate * net.rows[tensor.row].rate, decay: self.decay * decay }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// How images are put before the network.
 #[derive(Clone, Copy, Debug)]
 pub struct Views {
-    /// 1 (the centre crop) or 10 (four corners, centre, and their mirror images).
+    /// 1 (the centre crop), 10 (four corners, centre, and their mirror images) or 9 (three places across times three down).
     pub views: usize,
     /// Views the network takes at once.
     pub batch: usize,

@@ -79,6 +79,9 @@ pub struct Dropout {
 pub enum Layer {
     /// Convolution.
     Conv(Conv),
+    /// Locally connected: a convolution with weights of its own at every place, weight `[out, OUT_H, OUT_W, C, kernel,
+    /// kernel]` and bias `[out, OUT_H, OUT_W]`.
+    Local(Conv),
     /// Fully connected.
     Full(Full),
     /// y = max(x, 0) (§3.1).
@@ -89,6 +92,8 @@ pub enum Layer {
     Lrn(Lrn),
     /// Max pooling (§3.4).
     MaxPool(Pool),
+    /// Average pooling; a window that overhangs is divided by its places inside.
+    AveragePool(Pool),
     /// Dropout.
     Dropout(Dropout),
     /// Softmax and the multinomial log-loss: y is the probability of each class.
@@ -108,12 +113,12 @@ impl Layer {
     /// Output shape per column for an input of shape `x`; `None` where a window does not fit.
     pub fn output(&self, x: Shape) -> Option<Shape> {
         match *self {
-            Layer::Conv(Conv { out, kernel, stride, pad }) => {
+            Layer::Conv(Conv { out, kernel, stride, pad }) | Layer::Local(Conv { out, kernel, stride, pad }) => {
                 let side = |n: usize| Some((n + 2 * pad).checked_sub(kernel)?.div_ceil(stride) + 1);
                 Some(Shape::new(out, side(x.h)?, side(x.w)?))
             }
             Layer::Full(Full { units }) => Some(Shape::new(units, 1, 1)),
-            Layer::MaxPool(Pool { window, stride }) => {
+            Layer::MaxPool(Pool { window, stride }) | Layer::AveragePool(Pool { window, stride }) => {
                 // Every window begins inside.
                 let side = |n: usize| Some(n.checked_sub(window)?.div_ceil(stride).min((n - 1) / stride) + 1);
                 Some(Shape::new(x.c, side(x.h)?, side(x.w)?))
@@ -124,12 +129,16 @@ impl Layer {
 
     /// Learnable tensors of one column, weight before bias.
     pub fn params(&self, x: Shape) -> Vec<Param> {
-        let (out, weight) = match *self {
-            Layer::Conv(Conv { out, kernel, .. }) => (out, vec![out, x.c, kernel, kernel]),
-            Layer::Full(Full { units }) => (units, vec![units, x.len()]),
+        let (bias, weight) = match *self {
+            Layer::Conv(Conv { out, kernel, .. }) => (vec![out], vec![out, x.c, kernel, kernel]),
+            Layer::Local(Conv { out, kernel, .. }) => {
+                let Some(y) = self.output(x) else { return Vec::new() };
+                (vec![out, y.h, y.w], vec![out, y.h, y.w, x.c, kernel, kernel])
+            }
+            Layer::Full(Full { units }) => (vec![units], vec![units, x.len()]),
             _ => return Vec::new(),
         };
-        vec![Param { name: "weight", dims: weight }, Param { name: "bias", dims: vec![out] }]
+        vec![Param { name: "weight", dims: weight }, Param { name: "bias", dims: bias }]
     }
 
     /// Whether it is computed by [`crate::products`].
@@ -145,7 +154,7 @@ impl Layer {
     /// Multiply-adds of one column for one image.
     pub fn multiply_adds(&self, x: Shape, y: Shape) -> usize {
         match *self {
-            Layer::Conv(Conv { kernel, .. }) => y.len() * x.c * kernel * kernel,
+            Layer::Conv(Conv { kernel, .. }) | Layer::Local(Conv { kernel, .. }) => y.len() * x.c * kernel * kernel,
             Layer::Full(_) => y.len() * x.len(),
             _ => 0,
         }

@@ -1,7 +1,9 @@
 //! What each kind of layer records, forward beside backward, one file a kind.
 
+mod average;
 mod conv;
 mod dropout;
+mod local;
 mod loss;
 mod lrn;
 mod pool;
@@ -75,10 +77,12 @@ pub fn takes_in(layer: &Layer, above: Option<&Layer>) -> bool {
 pub fn forward(rec: &mut Recorder, io: &Io) {
     match io.layer {
         Layer::Conv(_) | Layer::Full(_) => conv::forward(rec, io),
+        Layer::Local(conv) => local::forward(rec, io, conv),
         Layer::Relu => relu::forward(rec, io),
         Layer::Tanh => tanh::forward(rec, io),
         Layer::Lrn(lrn) => lrn::forward(rec, io, lrn),
         Layer::MaxPool(pool) => pool::forward(rec, io, pool),
+        Layer::AveragePool(pool) => average::forward(rec, io, pool),
         Layer::Dropout(dropout) => dropout::apply(rec, io, dropout, &io.y),
         Layer::SoftmaxLoss => loss::forward(rec, io),
     }
@@ -95,7 +99,9 @@ pub fn touched_backward(layer: &Layer, row: &RowPlan) -> Vec<Place> {
     let mut touched = match layer {
         Layer::Conv(_) | Layer::Full(_) | Layer::Relu | Layer::Tanh => vec![y, dy],
         Layer::Lrn(_) => vec![x, dy],
-        Layer::MaxPool(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => vec![dy],
+        Layer::Local(_) | Layer::MaxPool(_) | Layer::AveragePool(_) | Layer::Dropout(_) | Layer::SoftmaxLoss => {
+            vec![dy]
+        }
     };
     touched.extend(saved.into_iter().chain(dx));
     touched
@@ -105,22 +111,26 @@ pub fn touched_backward(layer: &Layer, row: &RowPlan) -> Vec<Place> {
 pub fn backward_data(rec: &mut Recorder, io: &Io, dy: &Tensor, dx: Option<&Tensor>) {
     match (io.layer, dx) {
         (Layer::Conv(_) | Layer::Full(_), dx) => conv::backward_data(rec, io, dy, dx),
+        (Layer::Local(conv), dx) => local::backward_data(rec, io, conv, dy, dx),
         (Layer::Relu, _) => relu::backward(rec, io, dy),
         (Layer::Tanh, _) => tanh::backward(rec, io, dy),
         (Layer::Lrn(lrn), _) => lrn::backward(rec, io, lrn, dy),
         (Layer::MaxPool(pool), Some(dx)) => pool::backward(rec, io, pool, dy, dx),
+        (Layer::AveragePool(pool), Some(dx)) => average::backward(rec, io, pool, dy, dx),
         (Layer::Dropout(dropout), _) => dropout::apply(rec, io, dropout, dy),
         (Layer::SoftmaxLoss, Some(dx)) => loss::backward(rec, io, dx),
-        (Layer::MaxPool(_) | Layer::SoftmaxLoss, None) => {
-            unreachable!("a network begins with a convolution or a fully connected layer")
+        (Layer::MaxPool(_) | Layer::AveragePool(_) | Layer::SoftmaxLoss, None) => {
+            unreachable!("a network begins with a layer that has weights")
         }
     }
 }
 
 /// Records the gradients of the weights from dy, as [`backward_data`] left it.
 pub fn backward_weights(rec: &mut Recorder, io: &Io, dy: &Tensor) {
-    if io.layer.has_products() {
-        conv::backward_weight(rec, io, dy);
+    match io.layer {
+        Layer::Conv(_) | Layer::Full(_) => conv::backward_weight(rec, io, dy),
+        Layer::Local(conv) => local::backward_weight(rec, io, conv, dy),
+        _ => {}
     }
 }
 

@@ -1,6 +1,8 @@
 //! How a network is trained: rates, momentum, decay and initial values, with the paper's section beside each.
 
 use crate::alexnet;
+use crate::data::{Augment, MeanCrop};
+use crate::layer::Layer;
 use crate::net::{Net, Table, Tensor};
 
 /// Whose figures are followed where the paper and its source differ.
@@ -51,6 +53,10 @@ pub struct Defaults {
     pub dropout: f64,
     /// Learning-rate schedule, as on the command line.
     pub schedule: &'static str,
+    /// Augmentation of the training images.
+    pub augment: Augment,
+    /// Where the mean image is read.
+    pub mean_crop: MeanCrop,
     /// Classes where no data says how many.
     pub classes: usize,
 }
@@ -64,15 +70,60 @@ pub const PAPER: Defaults = Defaults {
     decay: 0.0005,
     dropout: 0.5,
     schedule: "plateau",
+    augment: Augment::Full,
+    mean_crop: MeanCrop::Own,
     classes: 1000,
 };
 
 /// Those of `tiny` and its like: it learns the built-in data set within two or three minutes on a CPU.
 pub const TINY: Defaults = Defaults { epochs: 12, batch: 32, lr: 0.003, schedule: "steps:9,11", classes: 10, ..PAPER };
 
+/// cuda-convnet's `layer-params-18pct.cfg`: the whole image, as it is; 120 passes, then ten at a tenth of the rate and ten
+/// at a hundredth.
+pub const CIFAR_18PCT: Defaults = Defaults {
+    epochs: 140,
+    lr: 0.001,
+    decay: 0.004,
+    dropout: 0.0,
+    schedule: "steps:120,130",
+    augment: Augment::None,
+    classes: 10,
+    ..PAPER
+};
+
+/// `fig1`'s, without regularisation (§3.1).
+pub const FIG1: Defaults = Defaults { epochs: 60, decay: 0.0, schedule: "constant", ..CIFAR_18PCT };
+
+/// cuda-convnet's `layer-params-conv-local-13pct.cfg`: crops and mirror images. The original trained on four fifths of the
+/// images first and added the last fifth later; this is as long in all, on all of them.
+pub const CIFAR_13PCT: Defaults = Defaults {
+    epochs: 160,
+    schedule: "steps:140,150",
+    augment: Augment::CropMirror,
+    mean_crop: MeanCrop::Centre,
+    ..CIFAR_18PCT
+};
+
+/// cuda-convnet's `layer-params-conv-local-11pct.cfg`, likewise.
+pub const CIFAR_11PCT: Defaults = Defaults { epochs: 470, schedule: "steps:450,460", ..CIFAR_13PCT };
+
 /// The defaults of `table`.
 pub fn defaults(table: &Table) -> Defaults {
-    if is_tiny(table) { TINY } else { PAPER }
+    match table.name {
+        "fig1" => FIG1,
+        "cifar-18pct" => CIFAR_18PCT,
+        "cifar-13pct" => CIFAR_13PCT,
+        "cifar-11pct" => CIFAR_11PCT,
+        _ if is_tiny(table) => TINY,
+        _ => PAPER,
+    }
+}
+
+/// Whether `table` is one of cuda-convnet's, for CIFAR-10.
+pub fn is_cifar(table: &Table) -> bool {
+    [&alexnet::FIG1, &alexnet::CIFAR_18PCT, &alexnet::CIFAR_13PCT, &alexnet::CIFAR_11PCT]
+        .iter()
+        .any(|cifar| cifar.name == table.name)
 }
 
 /// Whether `table` is `tiny` or one like it.
@@ -103,6 +154,14 @@ pub fn init(net: &Net, figures: Figures, tensor: &Tensor) -> Init {
             (true, _) => Init::Normal((2.0 / fan_in as f32).sqrt()),
         };
     }
+    if is_cifar(&net.table) {
+        return match (weight, row.layer) {
+            (false, _) => Init::Constant(0.0),
+            (true, _) if tensor.row == 0 => Init::Normal(0.0001),
+            (true, Layer::Local(_)) => Init::Normal(0.04),
+            (true, _) => Init::Normal(0.01),
+        };
+    }
     if weight {
         let middle = matches!(row.name, "conv3" | "conv4" | "conv5" | "conv6");
         Init::Normal(if middle && figures == Figures::Source { 0.03 } else { 0.01 })
@@ -131,10 +190,58 @@ pub fn init_as(net: &Net, figures: Figures, start: Start, tensor: &Tensor) -> In
     }
 }
 
-/// Factors of the rate and of the decay for a tensor: (rate, decay).
-pub fn factors(figures: Figures, tensor: &Tensor) -> (f32, f32) {
+/// Factors of the rate and of the decay for a tensor of `net`: (rate, decay).
+pub fn factors(net: &Net, figures: Figures, tensor: &Tensor) -> (f32, f32) {
+    // cuda-convnet's decay is a row's own: 1 beside 0.004 in the last of `18pct`, 0 in the convolutions of the others.
+    let decay = match (net.table.name, net.rows[tensor.row].layer) {
+        ("cifar-18pct", Layer::Full(_)) => 250.0,
+        ("cifar-13pct" | "cifar-11pct", Layer::Conv(_)) => 0.0,
+        _ => 1.0,
+    };
     match (figures, tensor.place) {
         (Figures::Source, 1) => (2.0, 0.0),
-        _ => (1.0, 1.0),
+        _ => (1.0, decay),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cuda-convnet's `layer-params-*.cfg`: (initial deviation, rate, decay) of every weight; biases begin at 0, learn twice
+    /// as fast and do not decay.
+    #[test]
+    fn cuda_convnets_figures() {
+        let small = [("conv1", 1e-4, 0.004), ("conv2", 0.01, 0.004), ("conv3", 0.01, 0.004), ("fc4", 0.01, 1.0)];
+        let large = [
+            ("conv1", 1e-4, 0.0),
+            ("conv2", 0.01, 0.0),
+            ("local3", 0.04, 0.004),
+            ("local4", 0.04, 0.004),
+            ("fc5", 0.01, 0.004),
+        ];
+        let plain = small.map(|(name, init, _)| (name, init, 0.0));
+        for (table, rows) in [
+            (&alexnet::CIFAR_18PCT, &small[..]),
+            (&alexnet::CIFAR_13PCT, &large),
+            (&alexnet::CIFAR_11PCT, &large),
+            (&alexnet::FIG1, &plain),
+        ] {
+            let own = defaults(table);
+            let net = Net::resolve(table, own.classes, own.dropout as f32).unwrap();
+            let mut found = Vec::new();
+            for tensor in net.tensors() {
+                let (rate, decay) = factors(&net, Figures::Source, &tensor);
+                let (init, rate) = (init(&net, Figures::Source, &tensor), own.lr * f64::from(rate));
+                if tensor.place == 1 {
+                    assert_eq!((init, rate, decay), (Init::Constant(0.0), 0.002, 0.0), "{}", tensor.name);
+                    continue;
+                }
+                assert_eq!(rate, 0.001);
+                let Init::Normal(deviation) = init else { panic!("{}: {init:?}", tensor.name) };
+                found.push((net.rows[tensor.row].name, deviation, own.decay * f64::from(decay)));
+            }
+            assert_eq!(found, rows, "{}", table.name);
+        }
     }
 }

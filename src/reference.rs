@@ -3,9 +3,11 @@
 //! It knows rows and columns, but no plan, device, tile or exchange, so a mistake made there cannot also be made here.
 //! The tests check it by finite differences and against PyTorch, and the kernels against it.
 
+pub mod average;
 pub mod conv;
 pub mod dropout;
 pub mod full;
+pub mod local;
 pub mod loss;
 pub mod lrn;
 mod pass;
@@ -120,11 +122,13 @@ pub fn forward(layer: &Layer, x: &Values, params: &[Vec<f64>], ctx: &Context) ->
     let mut y = Values::zeros(shape, x.images);
     match layer {
         Layer::Conv(l) => conv::forward(l, x, &params[0], &params[1], &mut y),
+        Layer::Local(l) => local::forward(l, x, &params[0], &params[1], &mut y),
         Layer::Full(_) => full::forward(x, &params[0], &params[1], &mut y),
         Layer::Relu => relu::forward(x, &mut y),
         Layer::Tanh => tanh::forward(x, &mut y),
         Layer::Lrn(l) => lrn::forward(l, x, &mut y),
         Layer::MaxPool(l) => pool::forward(l, x, &mut y),
+        Layer::AveragePool(l) => average::forward(l, x, &mut y),
         Layer::Dropout(l) => dropout::forward(l, x, ctx, &mut y),
         Layer::SoftmaxLoss => loss::forward(x, &mut y),
     }
@@ -143,11 +147,13 @@ pub fn backward(layer: &Layer, x: &Values, y: &Values, dy: &Values, params: &[Ve
     assert_eq!((dy.shape, dy.images), (y.shape, y.images), "{layer:?}: dy beside y");
     match layer {
         Layer::Conv(l) => conv::backward(l, x, dy, &params[0]),
+        Layer::Local(l) => local::backward(l, x, dy, &params[0]),
         Layer::Full(_) => full::backward(x, dy, &params[0]),
         Layer::Relu => Gradients::without_params(relu::backward(x, dy)),
         Layer::Tanh => Gradients::without_params(tanh::backward(y, dy)),
         Layer::Lrn(l) => Gradients::without_params(lrn::backward(l, x, y, dy)),
         Layer::MaxPool(l) => Gradients::without_params(pool::backward(l, x, dy)),
+        Layer::AveragePool(l) => Gradients::without_params(average::backward(l, x, dy)),
         Layer::Dropout(l) => Gradients::without_params(dropout::backward(l, dy, ctx)),
         Layer::SoftmaxLoss => Gradients::without_params(loss::backward(y, ctx)),
     }

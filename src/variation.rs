@@ -209,7 +209,7 @@ fn widen(row: &mut Row) {
 /// Pooling windows that lie side by side, and the paddings that go with them.
 fn part_windows(row: &mut Row) {
     match &mut row.layer {
-        Layer::MaxPool(Pool { window, stride }) => *window = *stride,
+        Layer::MaxPool(Pool { window, stride }) | Layer::AveragePool(Pool { window, stride }) => *window = *stride,
         Layer::Conv(Conv { pad, .. }) if matches!(row.name, "conv2" | "conv5") => *pad = pad.saturating_sub(1),
         _ => {}
     }

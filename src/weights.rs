@@ -11,7 +11,7 @@ use crate::alexnet::{self, TABLES};
 use crate::checkpoint;
 use crate::data::{Colour, MeanCrop, Stats};
 use crate::error::{Error, Result};
-use crate::layer::{Full, Layer};
+use crate::layer::Layer;
 use crate::net::{Net, Table};
 use crate::recipe::{self, Figures, Init, Start};
 use crate::variation::Variation;
@@ -237,7 +237,7 @@ impl Weights {
 
     /// Puts zeros in the place of the layer with a unit a class: as many as `net` has classes.
     pub fn clear_head(&mut self, net: &Net) {
-        let head = head(net);
+        let head = head(&net.table);
         for tensor in net.tensors().into_iter().filter(|tensor| tensor.row == head) {
             let data = vec![0.0; tensor.len()];
             self.arrays.insert(tensor.name, Array { dims: tensor.dims, data });
@@ -284,7 +284,7 @@ impl Weights {
     }
 
     fn wrong_shape(&self, net: &Table, name: &str, got: &[usize], expected: &[usize]) -> Error {
-        let classes = match (name.starts_with("fc8"), got, expected) {
+        let classes = match (name.split('.').next() == Some(net.rows[head(net)].name), got, expected) {
             (true, [a, ..], [b, ..]) if a != b => format!(": the weights know {a} classes, the data has {b}"),
             _ => String::new(),
         };
@@ -326,7 +326,7 @@ pub fn initial_as(net: &Net, figures: Figures, start: Start, seed: u64) -> Vec<V
 
 /// Gives the layer with a unit a class the values that training begins with.
 pub fn renew_head(net: &Net, tensors: &mut [Vec<f32>], figures: Figures, seed: u64) {
-    let head = head(net);
+    let head = head(&net.table);
     for ((tensor, values), fresh) in net.tensors().iter().zip(tensors).zip(initial(net, figures, seed)) {
         if tensor.row == head {
             *values = fresh;
@@ -372,13 +372,13 @@ pub fn locate(path: &Path) -> Result<PathBuf> {
 }
 
 /// The row with a unit a class.
-fn head(net: &Net) -> usize {
-    net.rows.iter().rposition(|r| matches!(r.layer, Layer::Full(Full { .. }))).unwrap_or(0)
+fn head(table: &Table) -> usize {
+    table.rows.iter().rposition(|row| matches!(row.layer, Layer::Full(_))).unwrap_or(0)
 }
 
 /// Name of its bias.
 fn last_bias(net: &Net) -> String {
-    format!("{}.bias", net.rows[head(net)].name)
+    format!("{}.bias", net.rows[head(&net.table)].name)
 }
 
 fn names() -> String {

@@ -134,7 +134,10 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
     run(&["train", "d", "--lr", "nan"], &["--lr", "0 or more"]);
     run(&["train", "d", "--momentum", "1"], &["--momentum", "below 1"]);
     run(&["train", "d", "--dropout", "1"], &["--dropout", "below 1"]);
-    run(&["train", "d", "--net", "vgg"], &["alexnet, alexnet-2012, alexnet-6, half, tiny, tiny-6, tiny-half"]);
+    run(
+        &["train", "d", "--net", "vgg"],
+        &["alexnet, alexnet-2012, alexnet-6, half, tiny, tiny-6, tiny-half, fig1, cifar-18pct"],
+    );
     run(&["train", "d", "--schedule", "linear"], &["plateau:EVALUATIONS", "dexp:FACTOR,LEVELS"]);
     run(&["train", "d", "--schedule", "steps:9,3"], &["steps:24,50,78"]);
     run(&["train", "d", "--augment", "most"], &["full", "crop,mirror", "none"]);
@@ -145,7 +148,7 @@ fn usage_errors_exit_2_and_say_what_is_allowed() {
     run(&["train", "d", "--resume", "r", "--run", "s"], &["--resume", "--run"]);
     run(&["train", "d", "--resume", "r", "--weights", "s"], &["--resume", "--weights"]);
     run(&["eval", "w"], &["<WEIGHTS>... <DATA>"]);
-    run(&["eval", "w", "d", "--views", "2"], &["1, 10"]);
+    run(&["eval", "w", "d", "--views", "2"], &["1, 9, 10"]);
     run(&["predict", "w"], &["<IMAGE>"]);
     run(&["filters", "w", "out.jpg"], &[".png"]);
     run(&["synth", "d", "--classes", "11"], &["11", "10"]);
@@ -237,6 +240,7 @@ fn eval_gives_what_the_run_measured_and_averages_several() {
     let ten = json(&["eval", "run", "data", "--json", "--views", "10"]);
     assert_eq!(ten["images"], 6);
     assert!(!close(&ten, &one));
+    assert_eq!(json(&["eval", "run", "data", "--json", "--views", "9"])["images"], 6);
     assert!(done(folder, &["eval", "run", "data"]).contains("6 images  top-1 error "));
     fails(folder, &["eval", "nowhere", "data"], 1, &["nowhere", "run folder"]);
     fails(folder, &["eval", "run", "nowhere"], 1, &["nowhere"]);

@@ -191,6 +191,22 @@ fn ten_views_are_corners_centre_and_mirrors() {
 }
 
 #[test]
+fn nine_views_are_three_across_and_three_down() {
+    let square = Square { size: SIZE, rgb: picture(1).into_raw() };
+    let stats = Stats { mean_crop: MeanCrop::Centre, ..Stats::clone(&stats()) };
+    let all = views_of(&square, &stats, CROP, 9);
+    let len = 3 * CROP * CROP;
+    let places = [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (1, 3), (3, 0), (3, 1), (3, 3)];
+    assert_eq!(all.len(), 9 * len);
+    for ((left, top), found) in places.into_iter().zip(all.chunks_exact(len)) {
+        let mut wanted = vec![0.0; len];
+        let view = View { mean: (1, 1), ..View::plain(left, top, false) };
+        view.write(&square, &stats, CROP, &mut wanted);
+        assert_eq!(found, wanted, "view at {left}, {top}");
+    }
+}
+
+#[test]
 fn random_views_reach_every_place() {
     let stats = stats();
     let draw = |augment, pass, number| {

@@ -109,6 +109,19 @@ fn convolution() {
 }
 
 #[test]
+fn locally_connected() {
+    for ((out, kernel, stride, pad), (c, h, w)) in [
+        ((1, 1, 1, 0), (1, 1, 1)),
+        ((3, 3, 1, 1), (2, 4, 3)),
+        ((2, 3, 2, 0), (2, 6, 5)),
+        ((2, 5, 2, 2), (1, 6, 5)),
+        ((2, 2, 3, 1), (2, 7, 5)),
+    ] {
+        check(Layer::Local(Conv { out, kernel, stride, pad }), input(Shape::new(c, h, w)), &TRAIN);
+    }
+}
+
+#[test]
 fn fully_connected() {
     for (units, (c, h, w)) in [(1, (1, 1, 1)), (5, (3, 2, 3)), (7, (11, 1, 1))] {
         check(Layer::Full(Full { units }), input(Shape::new(c, h, w)), &TRAIN);
@@ -144,6 +157,15 @@ fn max_pooling() {
         [(3, 2, (2, 7, 5)), (3, 2, (3, 6, 8)), (2, 2, (1, 5, 5)), (3, 3, (2, 3, 7)), (2, 3, (1, 9, 6))]
     {
         check(Layer::MaxPool(Pool { window, stride }), distinct(input(Shape::new(c, h, w))), &TRAIN);
+    }
+}
+
+#[test]
+fn average_pooling() {
+    for (window, stride, (c, h, w)) in
+        [(3, 2, (2, 7, 5)), (3, 2, (3, 6, 8)), (2, 2, (1, 5, 5)), (3, 3, (2, 3, 7)), (2, 3, (1, 9, 6))]
+    {
+        check(Layer::AveragePool(Pool { window, stride }), input(Shape::new(c, h, w)), &TRAIN);
     }
 }
 

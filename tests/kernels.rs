@@ -21,7 +21,7 @@ fn check_all(device: &Arc<Device>) {
     })
     .unwrap();
     for family in device.profile.families() {
-        for case in cases::odd().iter().filter(|case| !case.layer.params(case.x).is_empty()) {
+        for case in cases::odd().iter().filter(|case| case.layer.has_products()) {
             let y = case.layer.output(case.x).unwrap();
             let window = Window::of(&case.layer, case.x, y, case.images.next_multiple_of(family.images()));
             for (product, what) in Product::ALL.into_iter().zip(["y", "dx", "dw"]) {

@@ -1,9 +1,13 @@
 //! The tables against the numbers the paper prints.
 
-use alexnet::alexnet::{ALEXNET, ALEXNET_6, ALEXNET_2012, HALF, TABLES, TINY, TINY_6, TINY_HALF, table};
+use alexnet::alexnet::{
+    ALEXNET, ALEXNET_6, ALEXNET_2012, CIFAR_11PCT, CIFAR_13PCT, CIFAR_18PCT, FIG1, HALF, TABLES, TINY, TINY_6,
+    TINY_HALF, table,
+};
 use alexnet::layer::Layer;
 use alexnet::net::{Net, On, Reads, Table};
 use alexnet::shape::Shape;
+use alexnet::variation::{Part, Variation};
 
 fn net(table: &'static Table, classes: usize) -> Net {
     Net::resolve(table, classes, 0.5).unwrap()
@@ -103,6 +107,27 @@ fn parameters_of_the_small_networks() {
     let convs = 16 * (3 * 25 + 1) + 32 * (16 * 25 + 1) + 2 * 32 * (32 * 9 + 1) + 64 * (32 * 9 + 1);
     let full = 256 * (64 * 3 * 3 + 1) + 256 * (256 + 1) + 10 * (256 + 1);
     assert_eq!(net(&TINY_HALF, 10).parameters(), convs + full);
+}
+
+/// cuda-convnet's networks for CIFAR-10 (§3.1, §3.3): their sizes, and that those without normalisation are nothing else.
+#[test]
+fn networks_for_cifar_10() {
+    let small = 32 * (3 * 25 + 1) + 32 * (32 * 25 + 1) + 64 * (32 * 25 + 1) + 10 * (64 * 4 * 4 + 1);
+    // Locally connected: 6×6 places with weights and biases of their own.
+    let local = 36 * (32 * (64 * 9 + 1) + 32 * (32 * 9 + 1));
+    let large = 64 * (3 * 25 + 1) + 64 * (64 * 25 + 1) + local + 10 * (32 * 6 * 6 + 1);
+    assert_eq!((small, large), (89_578, 1_116_490));
+    for (table, parameters) in [(&FIG1, small), (&CIFAR_18PCT, small), (&CIFAR_13PCT, large), (&CIFAR_11PCT, large)] {
+        assert_eq!(net(table, 10).parameters(), parameters, "{}", table.name);
+    }
+    let sides = |table, names: &[&str]| names.iter().map(|name| whole(&net(table, 10), name).h).collect::<Vec<_>>();
+    assert_eq!(sides(&CIFAR_18PCT, &["conv1", "pool1", "conv2", "pool2", "conv3", "pool3"]), [32, 16, 16, 8, 8, 4]);
+    assert_eq!(sides(&CIFAR_11PCT, &["conv1", "pool1", "conv2", "pool2", "local3", "local4"]), [24, 12, 12, 6, 6, 6]);
+    let without = Variation { without: [Part::Norm].into(), ..Variation::NONE };
+    for (plain, normalised) in [(&FIG1, &CIFAR_18PCT), (&CIFAR_13PCT, &CIFAR_11PCT)] {
+        let varied = normalised.varied(without.clone()).unwrap();
+        assert_eq!((plain.rows.clone(), plain.image, plain.crop), (varied.rows, varied.image, varied.crop));
+    }
 }
 
 /// §6's sixth convolution lies over pool5, reads both columns and keeps the maps' size.

@@ -3,7 +3,7 @@
 
 mod common;
 
-use alexnet::alexnet::{ALEXNET, HALF, TINY, TINY_6, TINY_HALF};
+use alexnet::alexnet::{ALEXNET, CIFAR_11PCT, CIFAR_13PCT, CIFAR_18PCT, FIG1, HALF, TINY, TINY_6, TINY_HALF};
 use alexnet::check::nmse;
 use alexnet::machine::{Machine, Settings};
 use alexnet::net::{Net, Reads, Table};
@@ -143,11 +143,11 @@ fn a_step_of_each_equals_the_reference() {
     }
 }
 
-/// The small networks beside `tiny`.
+/// The small networks beside `tiny`: with average pools, norms within a map and locally connected layers.
 #[test]
 fn a_step_of_the_others_equals_the_reference() {
     let _alone = common::alone();
-    for table in [&TINY_6, &TINY_HALF] {
+    for table in [&TINY_6, &TINY_HALF, &FIG1, &CIFAR_18PCT, &CIFAR_13PCT, &CIFAR_11PCT] {
         let net = net(table, Variation::NONE, 10);
         step_equals_the_reference(&net, &seeded::weights(&net));
     }

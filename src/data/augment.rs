@@ -146,6 +146,12 @@ impl View {
         std::array::from_fn(|i| Self::plain(places[i % 5].0, places[i % 5].1, i >= 5))
     }
 
+    /// cuda-convnet's nine: three places across times three down, at the borders and between them.
+    pub fn nine(size: usize, crop: usize) -> [Self; 9] {
+        let places = [0, (size - crop) / 2, size - crop];
+        std::array::from_fn(|i| Self::plain(places[i / 3], places[i % 3], false))
+    }
+
     /// The training view of an image whose square has `stats.size` pixels: any of the (size − crop + 1)² places,
     /// mirrored with probability ½, and the noise Σᵢ componentᵢ · stdevᵢ · aᵢ with aᵢ ~ N(0, 0.1), drawn once for the
     /// image and pass.
@@ -249,15 +255,16 @@ pub fn part(width: u32, height: u32, seen: Seen) -> [u32; 4] {
     [(width - across) / 2, (height - down) / 2, across, down]
 }
 
-/// Where the views of an image in use lie: its centre (`views` 1) or §4.1's ten, in the order of [`View::ten`].
+/// Where the views of an image in use lie: its centre (`views` 1), §4.1's ten ([`View::ten`]) or nine ([`View::nine`]).
 ///
 /// # Panics
 /// Another number of views.
 pub fn places_of(stats: &Stats, crop: usize, views: usize) -> Vec<View> {
     let views = match views {
         1 => vec![View::centre(stats.size, crop)],
+        9 => View::nine(stats.size, crop).to_vec(),
         10 => View::ten(stats.size, crop).to_vec(),
-        other => panic!("{other} views: 1 or 10"),
+        other => panic!("{other} views: 1, 9 or 10"),
     };
     views.into_iter().map(|view| view.with_mean(stats, crop)).collect()
 }

@@ -120,7 +120,7 @@ pub struct Evaluation {
     ledger: Ledger,
 }
 
-/// The images of `set` in order, in use: `views` views of each, 1 (the centre) or 10, consecutive in the batch and each
+/// The images of `set` in order, in use: `views` views of each, 1 (the centre), 9 or 10, consecutive in the batch and each
 /// with its label. A batch holds the views of as many whole images as fit in `batch` places, at least one; the last may
 /// be smaller. Unreadable images are left out by the rule of training, but that a class may have none left.
 ///
@@ -135,7 +135,7 @@ pub fn evaluation(
     workers: usize,
     exif: Exif,
 ) -> Evaluation {
-    assert!(matches!(views, 1 | 10) && batch > 0, "1 or 10 views, a batch from 1");
+    assert!(matches!(views, 1 | 9 | 10) && batch > 0, "1, 9 or 10 views, a batch from 1");
     assert!(crop <= stats.size, "crop {crop} of an image of {}", stats.size);
     let images = (batch / views).max(1);
     let views = places_of(&stats, crop, views);

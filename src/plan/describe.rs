@@ -42,10 +42,11 @@ fn grouped(n: usize) -> String {
 
 fn kind(layer: &Layer) -> String {
     match layer {
-        Layer::Conv(Conv { kernel, stride, pad, .. }) => {
+        Layer::Conv(Conv { kernel, stride, pad, .. }) | Layer::Local(Conv { kernel, stride, pad, .. }) => {
+            let kind = if matches!(layer, Layer::Conv(_)) { "conv" } else { "local" };
             let stride = if *stride > 1 { format!(" /{stride}") } else { String::new() };
             let pad = if *pad > 0 { format!(" pad {pad}") } else { String::new() };
-            format!("conv {kernel}×{kernel}{stride}{pad}")
+            format!("{kind} {kernel}×{kernel}{stride}{pad}")
         }
         Layer::Full(Full { .. }) => "full".to_owned(),
         Layer::Relu => "relu".to_owned(),
@@ -53,6 +54,7 @@ fn kind(layer: &Layer) -> String {
         Layer::Lrn(Lrn { over: Over::Channels, n, .. }) => format!("norm {n} maps"),
         Layer::Lrn(Lrn { over: Over::Space, n, .. }) => format!("norm {n}×{n}"),
         Layer::MaxPool(Pool { window, stride }) => format!("max {window}×{window} /{stride}"),
+        Layer::AveragePool(Pool { window, stride }) => format!("average {window}×{window} /{stride}"),
         Layer::Dropout(dropout) => format!("dropout {}", dropout.p),
         Layer::SoftmaxLoss => "softmax, log-loss".to_owned(),
     }

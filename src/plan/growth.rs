@@ -30,7 +30,7 @@ enum Pass {
 fn rows(net: &Net, plan: &Plan, column: &ColumnPlan, rows: &Range<usize>, pass: Pass, rates: Rates) -> f64 {
     let seconds = |(i, row): (usize, &RowPlan)| {
         let layer = &net.rows[i].layer;
-        if layer.has_products() {
+        if net.multiply_adds(i) > 0 {
             let runs = pass != Pass::Backward || row.dx.is_some();
             let operations = 2.0 * (net.multiply_adds(i) * plan.batch) as f64;
             return if runs { operations / rates.gflops / 1e9 } else { 0.0 };

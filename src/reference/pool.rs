@@ -21,7 +21,8 @@ pub(super) fn backward(layer: &Pool, x: &Values, dy: &Values) -> Values {
     dx
 }
 
-fn places(shape: Shape, images: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> {
+/// Every place (c, h, w, n) of activations of this shape.
+pub(super) fn places(shape: Shape, images: usize) -> impl Iterator<Item = (usize, usize, usize, usize)> {
     let Shape { c, h, w } = shape;
     (0..c).flat_map(move |c| (0..h).flat_map(move |h| (0..w).flat_map(move |w| (0..images).map(move |n| (c, h, w, n)))))
 }

@@ -166,6 +166,10 @@ fn net_difference(net: &str) -> Option<&'static str> {
              the same layers and crossings.",
         ),
         "tiny-6" => Some("Net: `tiny-6`, made small as `tiny` is, with a sixth convolution after pool5 (§6)."),
+        "fig1" => Some("Net: the four-layer network of cuda-convnet's `18pct`, without its normalisations (Figure 1)."),
+        "cifar-18pct" => Some("Net: cuda-convnet's `18pct` for CIFAR-10."),
+        "cifar-13pct" => Some("Net: cuda-convnet's `conv-local-13pct` for CIFAR-10."),
+        "cifar-11pct" => Some("Net: cuda-convnet's `conv-local-11pct` for CIFAR-10."),
         "tiny-half" => Some("Net: `tiny-half`, the one-GPU network of §3.2 made small as `tiny` is."),
         _ => None,
     }
@@ -199,6 +203,14 @@ fn variation_differences(variation: &Variation) -> Vec<&'static str> {
 
 fn recipe_differences(config: &Config) -> Vec<String> {
     let mut list = Vec::new();
+    let table = crate::alexnet::table(&config.net);
+    match config.net.as_str() {
+        "cifar-18pct" => list.push("Decay: 250 times as strong in the last layer, as cuda-convnet has it.".to_owned()),
+        "cifar-13pct" | "cifar-11pct" => {
+            list.push("Decay: none in the convolutions, as cuda-convnet has it.".to_owned());
+        }
+        _ => {}
+    }
     if let Some(weights) = &config.weights {
         let head = if config.new_head { " but their last layer" } else { "" };
         list.push(format!("Initialisation: began with the weights of `{}`{head}.", weights.display()));
@@ -209,7 +221,13 @@ fn recipe_differences(config: &Config) -> Vec<String> {
             "Initialisation: standard deviation {whose}, in other shapes what gives the same fan-in × σ²; biases 1 as in the \
              paper."
         ));
-    } else if crate::alexnet::table(&config.net).is_some_and(crate::recipe::is_tiny) {
+    } else if table.is_some_and(crate::recipe::is_cifar) {
+        list.push(
+            "Initialisation: cuda-convnet's standard deviations, 0.0001 in the first layer, 0.04 in locally connected ones \
+             and 0.01 in the others, and biases 0."
+                .to_owned(),
+        );
+    } else if table.is_some_and(crate::recipe::is_tiny) {
         list.push(
             "Initialisation: weights scaled by fan-in but in conv1 and fc8, and biases 0, where the paper has standard \
              deviation 0.01 and biases 1 in five layers."

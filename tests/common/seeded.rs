@@ -55,7 +55,7 @@ pub fn gradients(machine: &Machine, weights: &[Vec<f32>], rate: f64, settings: S
     let tensors = machine.net().tensors();
     let all = tensors.iter().zip(machine.momenta().unwrap()).zip(weights);
     all.map(|((tensor, momenta), weights)| {
-        let (factor, decays) = recipe::factors(settings.figures, tensor);
+        let (factor, decays) = recipe::factors(machine.net(), settings.figures, tensor);
         let (rate, decay) = (rate * f64::from(factor), f64::from(settings.decay * decays));
         let gradient = |(v, w): (&f32, &f32)| (-f64::from(*v) / rate - decay * f64::from(*w)) as f32;
         momenta.iter().zip(weights).map(gradient).collect()
