@@ -170,12 +170,12 @@ fn binary(source: &Path, out: &Path, workers: usize, form: &str) -> Command {
 #[test]
 fn killed_and_started_again() {
     let root = source(150);
-    for form in ["raw", "webdataset"] {
+    for (form, ending) in [("raw", "raw"), ("webdataset", "tar")] {
         let whole = tempfile::tempdir().unwrap();
         assert!(binary(root.path(), whole.path(), 3, form).status().unwrap().success());
         let out = tempfile::tempdir().unwrap();
         // As a kill leaves it before the first shard is whole.
-        fs::write(out.path().join(".tmp-train-000000.raw"), [0]).unwrap();
+        fs::write(out.path().join(format!(".tmp-train-000000.{ending}")), [0]).unwrap();
         let mut kills = 0;
         for attempt in 0.. {
             let mut child = binary(root.path(), out.path(), 1 + attempt % 3, form).spawn().unwrap();

@@ -153,7 +153,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Opens a file that [`write`] made.
+    /// Opens a file that [`write()`] made.
     ///
     /// # Errors
     /// No such file, another format, one that is cut off, or one whose parts do not fit.
