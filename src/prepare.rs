@@ -126,7 +126,7 @@ impl Work {
         } else if out.join(STATE).exists() {
             State::read(&out.join(STATE))?
         } else {
-            // A kill before the first state leaves a shard that was being written.
+            // A kill before the first state leaves what was being written.
             let entries = if out.exists() { Some(fs::read_dir(out).map_err(Error::io(out))?) } else { None };
             let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(durable::TMP);
             if entries.into_iter().flatten().any(|entry| !entry.is_ok_and(|entry| is_ours(&entry))) {
@@ -173,6 +173,8 @@ impl Begun {
             let _ = fs::remove_file(self.work.out.join(STATE));
             return Ok(self.state.manifest);
         }
+        // Before the first shard: from here on whatever the folder holds is known to be its own.
+        self.state.write(&self.work.out.join(STATE))?;
         let all = self.work.sets.iter().map(|set| set.len()).sum();
         for set in self.work.sets.clone() {
             self.split(&set, |done| progress(done, all))?;
