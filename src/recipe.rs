@@ -244,4 +244,37 @@ mod tests {
             assert_eq!(found, rows, "{}", table.name);
         }
     }
+
+    /// A layer of a smaller network begins with the signal of the paper's.
+    #[test]
+    fn other_starts_keep_fan_in_times_variance() {
+        let [paper, tiny] = [&alexnet::ALEXNET, &alexnet::TINY_6].map(|table| Net::resolve(table, 1000, 0.5).unwrap());
+        let of = |net: &Net, start, name: &str| {
+            let tensor = net.tensors().into_iter().find(|t| t.name == name).unwrap();
+            let fan_in = tensor.dims[1..].iter().product::<usize>() as f32;
+            match init_as(net, Figures::Source, start, &tensor) {
+                Init::Normal(deviation) => fan_in * deviation * deviation,
+                Init::Constant(value) => value,
+            }
+        };
+        for (start, middle) in [(Start::Paper, 0.01f32), (Start::Source, 0.03)] {
+            for (name, deviation, fan_in) in
+                [("conv1", 0.01, 363.0), ("conv3", middle, 2304.0), ("conv5", middle, 1728.0), ("fc6", 0.01, 9216.0)]
+            {
+                let name = format!("{name}.weight");
+                let expected = deviation * deviation * fan_in;
+                for net in [&paper, &tiny] {
+                    let found = of(net, start, &name);
+                    assert!(
+                        (found / expected - 1.0).abs() < 1e-4,
+                        "{name} of {}: {found}, not {expected}",
+                        net.table.name
+                    );
+                }
+            }
+            assert_eq!(of(&tiny, start, "conv4.bias"), 1.0);
+            assert_eq!(of(&tiny, start, "conv3.bias"), 0.0);
+        }
+        assert_eq!(of(&tiny, Start::Own, "conv4.bias"), 0.0, "tiny's own");
+    }
 }

@@ -1,5 +1,6 @@
 //! `reproduce` end to end at its shortest, its plan, its refusals, and that nothing is done twice.
 
+use alexnet::reproduce::ALL;
 use alexnet::reproduce::results::{Status, read};
 use std::fs;
 use std::path::Path;
@@ -90,6 +91,27 @@ fn equal_runs_are_trained_once_and_results_stand_beside_the_papers() {
     // Once more: nothing is trained.
     done(folder, "reproduce lrn --scale trial --seeds 2 --out o");
     assert_eq!(runs(&folder.join("o")), before);
+}
+
+#[test]
+fn every_experiment_runs_to_its_end_and_stands_in_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    done(folder, "reproduce all --scale trial --seeds 2 --out o");
+    let records = read(&folder.join("o")).unwrap();
+    assert_eq!(records.len(), ALL.len());
+    let html = fs::read_to_string(folder.join("o/report.html")).unwrap();
+    for record in &records {
+        let Status::Run { outcome, arms, .. } = &record.status else { panic!("{record:?}") };
+        assert!(!arms.is_empty() && !outcome.findings.is_empty(), "{record:?}");
+        assert!(outcome.findings.iter().all(|finding| finding.differences.iter().all(|d| d.is_finite())), "{record:?}");
+        for (file, _) in &outcome.pictures {
+            let picture = image::open(folder.join("o/pictures").join(file)).unwrap();
+            assert!(picture.width() > 100 && picture.height() > 50, "{file}");
+        }
+        assert!(html.contains(&record.title), "{} is not in the report", record.name);
+    }
+    assert!(!html.contains("http://") && !html.contains("https://"), "the report fetches something");
 }
 
 #[test]
