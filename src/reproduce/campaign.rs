@@ -50,6 +50,8 @@ pub enum End {
 pub struct Run {
     /// Name of its arm.
     pub arm: String,
+    /// The arms it is tried beside.
+    one_of: Option<&'static str>,
     /// Its seed.
     pub seed: u64,
     /// Its images.
@@ -60,6 +62,8 @@ pub struct Run {
     pub place: PathBuf,
     /// Seconds it takes.
     pub seconds: f64,
+    /// Arms of which one alone is trained with this seed; 1: this one.
+    pub of: usize,
     /// Experiment that trains it first, where it is not this one.
     pub shared: Option<&'static str>,
 }
@@ -104,7 +108,9 @@ impl Campaign {
             let mut runs = Vec::new();
             for seed in 1..=request.seeds {
                 for arm in &arms {
-                    runs.push(plan(&lab, &arms, arm, seed)?);
+                    let tried = arms.iter().filter(|other| arm.one_of.is_some() && other.one_of == arm.one_of).count();
+                    let of = if seed == 1 { 1 } else { tried.max(1) };
+                    runs.push(Run { of, ..plan(&lab, &arms, arm, seed)? });
                 }
             }
             for run in &mut runs {
@@ -125,15 +131,16 @@ impl Campaign {
         let mut total = 0.0;
         for planned in &self.planned {
             let Experiment { name, section, title, .. } = planned.experiment;
-            let own: f64 = planned.runs.iter().filter(|run| run.shared.is_none()).map(|run| run.seconds).sum();
+            let own: f64 = planned.runs.iter().filter(|run| run.shared.is_none()).map(Run::expected).sum();
             total += own;
             text += &format!("{name} ({section}): {title}; {}\n", duration(own.max(0.0)));
             for run in &planned.runs {
                 let Config { steps, batch, .. } = run.config;
                 let mib: Vec<_> = self.lab.bytes(&run.config)?.iter().map(|bytes| (bytes >> 20).to_string()).collect();
                 let shared = run.shared.map_or_else(String::new, |by| format!(", trained in {by}"));
+                let one = if run.of > 1 { format!(", one of {}", run.of) } else { String::new() };
                 text += &format!(
-                    "  {:<18} seed {}  {:<32} {steps} steps of {batch}, {}, {} MiB{shared}\n",
+                    "  {:<18} seed {}  {:<32} {steps} steps of {batch}, {}, {} MiB{shared}{one}\n",
                     run.arm,
                     run.seed,
                     net_name(&run.config),
@@ -142,8 +149,9 @@ impl Campaign {
                 );
             }
         }
-        let runs: BTreeSet<_> = self.planned.iter().flat_map(|planned| &planned.runs).map(|run| &run.place).collect();
-        text += &format!("{} runs, {} on {}\n", runs.len(), duration(total), self.lab.adapters().join(" and "));
+        let all = self.planned.iter().flat_map(|planned| &planned.runs);
+        let runs: f64 = all.filter(|run| run.shared.is_none()).map(|run| 1.0 / run.of as f64).sum();
+        text += &format!("{runs:.0} runs, {} on {}\n", duration(total), self.lab.adapters().join(" and "));
         Ok(text)
     }
 
@@ -186,7 +194,7 @@ impl Campaign {
         let mut seconds = 0.0;
         for run in &planned.runs {
             if !self.lab.is_finished(&run.config)? {
-                seconds += run.seconds;
+                seconds += run.expected();
             }
         }
         Ok(seconds)
@@ -205,6 +213,9 @@ impl Campaign {
         for (i, run) in planned.runs.iter().enumerate() {
             let name =
                 format!("{} {}/{}: {}, seed {}", planned.experiment.name, i + 1, planned.runs.len(), run.arm, run.seed);
+            if run.of > 1 && !is_chosen(planned, &trials, run) {
+                continue;
+            }
             let Some(trained) = self.lab.train(run.source, &run.config, &name)? else { return Ok(None) };
             match trials.arms.iter_mut().find(|(arm, _)| *arm == run.arm) {
                 Some((_, runs)) => runs.push(trained),
@@ -231,6 +242,21 @@ impl Campaign {
     }
 }
 
+impl Run {
+    /// Seconds it takes, times the chance that it is trained.
+    fn expected(&self) -> f64 {
+        self.seconds / self.of as f64
+    }
+}
+
+/// Whether no other arm that was tried beside this one was better with the first seed.
+fn is_chosen(planned: &Planned, trials: &Trials, run: &Run) -> bool {
+    let score = |arm: &str| (planned.experiment.choose)(&trials.arm(arm)[0]);
+    let beside = planned.runs.iter().filter(|other| other.seed == 1 && other.one_of == run.one_of);
+    let best = beside.min_by(|a, b| score(&a.arm).total_cmp(&score(&b.arm)));
+    best.is_some_and(|best| best.arm == run.arm)
+}
+
 /// Arms of which some runs ended where they began: what is said of them is that they stall.
 fn stalled(trials: &Trials) -> Vec<String> {
     let is_stalled = |run: &&Trained| {
@@ -251,7 +277,17 @@ fn stalled(trials: &Trials) -> Vec<String> {
 fn plan(lab: &Lab, arms: &[Arm], arm: &Arm, seed: u64) -> Result<Run> {
     let config = lab.config(arms, arm, seed)?;
     let (place, seconds) = (lab.place(&config)?, lab.seconds(&config)?);
-    Ok(Run { arm: arm.name.clone(), seed, source: arm.source, config, place, seconds, shared: None })
+    Ok(Run {
+        arm: arm.name.clone(),
+        one_of: arm.one_of,
+        seed,
+        source: arm.source,
+        config,
+        place,
+        seconds,
+        of: 1,
+        shared: None,
+    })
 }
 
 /// The experiments with these names, in the order of the paper; all where none is named.

@@ -58,6 +58,8 @@ pub struct Arm {
     pub set: Box<dyn Fn(&mut Config)>,
     /// The arm of the same seed with whose weights, but the last layer, it begins.
     pub after: Option<String>,
+    /// Arms of one name here are tried with the first seed, and the best of them alone goes on with the others.
+    pub one_of: Option<&'static str>,
     /// Whether the experiment does without it where its images are not named.
     pub optional: bool,
 }
@@ -65,7 +67,7 @@ pub struct Arm {
 impl Arm {
     /// An arm of the network's own recipe.
     pub fn new(name: impl Into<String>, net: &'static str, source: Source) -> Self {
-        Self { name: name.into(), net, source, set: Box::new(|_| ()), after: None, optional: false }
+        Self { name: name.into(), net, source, set: Box::new(|_| ()), after: None, one_of: None, optional: false }
     }
 
     /// The same with this difference, after what differs already.
@@ -93,11 +95,18 @@ pub struct Experiment {
     pub arms: fn(Scale) -> Vec<Arm>,
     /// What is measured on it.
     pub measure: fn(&Lab, &Trials) -> Result<Outcome>,
+    /// Of the arms that are tried, that with the lowest of this goes on.
+    pub choose: fn(&Trained) -> f64,
     /// What else must be said of its small form.
     pub notes: &'static [&'static str],
 }
 
-/// The runs of an experiment: an arm with each of its seeds.
+/// Where there is nothing to choose.
+pub fn no_choice(_: &Trained) -> f64 {
+    0.0
+}
+
+/// The runs of an experiment: an arm with each of its seeds, or the first alone where another arm was chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Trials {
     /// Seeds, ascending.

@@ -1,7 +1,7 @@
 //! Figure 3: whether one column's filters are for colour and the other's are not.
 
 use super::comparisons::plain;
-use super::experiment::{Experiment, Finding, Outcome, Side, Source, Trials};
+use super::experiment::{Experiment, Finding, Outcome, Side, Source, Trials, no_choice};
 use super::lab::Lab;
 use super::statistics::{permutation_test, short};
 use crate::draw;
@@ -30,6 +30,7 @@ pub const FIG3: Experiment = Experiment {
         vec![arm("paper", Talk::Paper), arm("all", Talk::All)]
     },
     measure,
+    choose: no_choice,
     notes: &[
         "The colour index of a filter is the share of its energy outside the grey direction. Compared is the absolute \
          difference of the two columns' means, beside that of the weights each run began with.",

@@ -1,7 +1,7 @@
 //! Figure 4: what a network takes images for, and which training images it finds alike.
 
 use super::comparisons::plain;
-use super::experiment::{Experiment, Finding, Outcome, Side, Source, Trials};
+use super::experiment::{Experiment, Finding, Outcome, Side, Source, Trials, no_choice};
 use super::lab::Lab;
 use crate::data::{self, DataSet, Exif, Split, Stats};
 use crate::error::{Error, Result};
@@ -32,6 +32,7 @@ pub const FIG4: Experiment = Experiment {
             they are not close in pixels.",
     arms: |scale| vec![plain(scale, "CNN", "alexnet", Source::Ilsvrc2010)],
     measure,
+    choose: no_choice,
     notes: &[
         "Counted is the share of the six nearest training images that are of the query's class, over 200 held-out queries, \
               by the last hidden features and by the pixels of the centre crops.",

@@ -1,7 +1,7 @@
 //! §5: the standard deviation at which training stalls.
 
 use super::comparisons::net;
-use super::experiment::{Arm, Experiment, Finding, Outcome, Scale, Side, Source, Trials};
+use super::experiment::{Arm, Experiment, Finding, Outcome, Scale, Side, Source, Trials, no_choice};
 use super::lab::Lab;
 use crate::error::Result;
 use crate::recipe::Start;
@@ -24,6 +24,7 @@ pub const INIT: Experiment = Experiment {
             left ln(classes).",
     arms,
     measure,
+    choose: no_choice,
     notes: &[
         "At small scale each layer has the standard deviation for which fan-in × σ² equals the paper's layer.",
         "A run has left ln(classes) once its mean loss over 50 steps is under 0.9 of it.",
@@ -36,7 +37,7 @@ fn arms(scale: Scale) -> Vec<Arm> {
         Arm::new(name, net(scale, "alexnet"), source).with(move |config| {
             config.init = init;
             if scale.is_small() {
-                (config.steps, config.lr, config.schedule) = (STEPS, 0.01, Schedule::Constant);
+                (config.steps, config.lr, config.schedule) = (STEPS, 0.005, Schedule::Constant);
                 (config.data.val_images, config.train_error) = (0, 0);
             }
         })

@@ -1,7 +1,7 @@
 //! Table 2: one network, five averaged, and networks that were trained on more classes first.
 
 use super::comparisons::{STEPS, last, net, percent, plain, short};
-use super::experiment::{Arm, Experiment, Finding, Outcome, Scale, Side, Source, Trials};
+use super::experiment::{Arm, Experiment, Finding, Outcome, Scale, Side, Source, Trials, no_choice};
 use super::lab::Lab;
 use super::statistics::Interval;
 use crate::data::Split;
@@ -31,6 +31,7 @@ pub const TABLE2: Experiment = Experiment {
             Fall 2011 first, 39.0 % / 16.6 %; seven averaged, two such among them, 36.7 % / 15.4 %.",
     arms,
     measure,
+    choose: no_choice,
     notes: &[
         "Fall 2011 is no longer given out: the larger source is another, at small scale drawn images of twenty classes, ten \
          of which the others do not know, fainter and more cluttered.",
