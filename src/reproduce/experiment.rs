@@ -175,7 +175,10 @@ impl Side {
     /// Value `i` in words.
     pub fn word(&self, i: usize) -> String {
         let bound = if self.at_least.get(i) == Some(&true) { "> " } else { "" };
-        format!("{bound}{}", super::statistics::short(self.values[i]))
+        let value = self.values[i];
+        // Steps are whole.
+        let words = if self.at_least.is_empty() { super::statistics::short(value) } else { format!("{value:.0}") };
+        format!("{bound}{words}")
     }
 }
 
@@ -202,7 +205,10 @@ impl Finding {
         let verdict = if none_there(&first) && none_there(&second) {
             Verdict::NotTested { why: "neither side got there with every seed".to_owned() }
         } else {
-            Verdict::of(&differences, paper.map(|(value, _)| value.ln()))
+            match Verdict::of(&differences, paper.map(|(value, _)| value.ln())) {
+                Verdict::NotResolved { smallest } => Verdict::NotResolved { smallest: smallest.exp() },
+                other => other,
+            }
         };
         let exp = |Interval { mean, low, high }| Interval { mean: mean.exp(), low: low.exp(), high: high.exp() };
         Self {

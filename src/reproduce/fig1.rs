@@ -111,7 +111,7 @@ fn curves(lab: &Lab, chosen: &[(&str, &[Trained])]) -> Result<(String, String)> 
         }
     }
     let target = vec![(0.0, 100.0 * TARGET), (most as f64, 100.0 * TARGET)];
-    series.push(Series { name: "25 %".to_owned(), points: target, style: Style::Dashed, colour: 7 });
+    series.push(Series { name: "25 %".to_owned(), points: target, style: Style::Dashed, colour: 2 });
     let chart = Chart {
         x: Axis { range: Some((0.0, most as f64)), ..Axis::linear("step") },
         y: Axis { range: Some((0.0, 100.0)), ..Axis::linear("training error in use (%)") },

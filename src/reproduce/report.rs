@@ -1,6 +1,6 @@
 //! The results as one HTML file, numbers and pictures beside the paper's.
 
-use super::experiment::{Finding, Outcome, Scale, Side};
+use super::experiment::{Finding, Outcome, Side};
 use super::results::{ArmRecord, Record, RunRecord, Status, here, scale_words, summary};
 use super::statistics::short;
 use crate::draw::{Axis, Bar, Bars};
@@ -10,7 +10,7 @@ use crate::page::{Block, Figure, Page, Section, Table};
 use std::path::Path;
 
 /// Widest that a picture is drawn, in its own pixels.
-const WIDEST: u32 = 1200;
+const WIDEST: u32 = 900;
 
 /// The page of all records; pictures lie in the folder `pictures` of `out`.
 ///
@@ -21,7 +21,7 @@ pub fn page(out: &Path, records: &[Record]) -> Result<Page> {
     let lead = first.map_or_else(String::new, |record| {
         format!(
             "By `alexnet reproduce --scale {}`, version {}, {}, on {}.",
-            if record.scale == Scale::Paper { "paper" } else { "small" },
+            crate::run::word(&record.scale),
             record.version,
             record.date,
             record.adapters.join(" and ")
@@ -40,7 +40,7 @@ pub fn page(out: &Path, records: &[Record]) -> Result<Page> {
 fn overview(records: &[Record]) -> Table {
     let mut rows = Vec::new();
     for record in records {
-        let name = format!("`{}`", record.name);
+        let name = record.name.clone();
         match &record.status {
             Status::NotRun { why } => {
                 rows.push(vec![name, record.title.clone(), String::new(), String::new(), format!("not run: {why}")]);

@@ -180,7 +180,7 @@ pub fn markdown(records: &[Record]) -> String {
 fn write_markdown(out: &mut String, records: &[Record]) -> std::fmt::Result {
     writeln!(out, "# The paper, reproduced\n")?;
     if let Some(first) = records.first() {
-        let scale = if first.scale == Scale::Paper { "paper" } else { "small" };
+        let scale = crate::run::word(&first.scale);
         writeln!(
             out,
             "Written by `alexnet reproduce --scale {scale}` (version {}) on {}, on {}.\n",

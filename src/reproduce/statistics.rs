@@ -87,13 +87,16 @@ impl fmt::Display for Verdict {
 
 /// A number with as many digits as say something.
 pub fn short(value: f64) -> String {
-    match value.abs() {
+    let sign = if value < 0.0 { "−" } else { "" };
+    let value = value.abs();
+    let digits = match value {
         0.0 => "0".to_owned(),
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
         v if v >= 0.01 => format!("{value:.2}"),
         _ => format!("{value:.1e}"),
-    }
+    };
+    format!("{sign}{digits}")
 }
 
 /// Share of random divisions of `values` in which the means of the first `first` and of the rest are as far apart as they
