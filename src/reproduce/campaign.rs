@@ -7,11 +7,14 @@ use super::sources::Sources;
 use crate::data::Split;
 use crate::error::{Error, Result};
 use crate::run::Config;
-use crate::train::Progress;
+use crate::train::{Progress, Trained};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
+
+/// Share of ln(classes) over which the loss of a run's last fifth is that of guessing.
+const STALLED: f64 = 0.97;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -164,7 +167,8 @@ impl Campaign {
                     self.lab.progress().tell(&format!("{name}: {}", self.steps(planned, needed)));
                     let start = Instant::now();
                     let Some(trials) = self.train(planned)? else { return Ok(End::Interrupted) };
-                    let outcome = (planned.experiment.measure)(&self.lab, &trials)?;
+                    let mut outcome = (planned.experiment.measure)(&self.lab, &trials)?;
+                    outcome.remarks.extend(stalled(&trials));
                     for finding in &outcome.findings {
                         self.lab.progress().tell(&format!("  {}", results::line(finding)));
                     }
@@ -227,6 +231,23 @@ impl Campaign {
     }
 }
 
+/// Arms of which some runs ended where they began: what is said of them is that they stall.
+fn stalled(trials: &Trials) -> Vec<String> {
+    let is_stalled = |run: &&Trained| {
+        let last = &run.steps[run.steps.len() * 4 / 5..];
+        let mean = last.iter().map(|line| line.loss).sum::<f64>() / last.len().max(1) as f64;
+        mean > STALLED * (run.config.classes.len() as f64).ln()
+    };
+    let words = |(arm, runs): &(String, Vec<Trained>)| {
+        let count = runs.iter().filter(is_stalled).count();
+        (count > 0).then(|| {
+            let all = runs.len();
+            format!("{arm}: {count} of {all} runs never left the loss of guessing; its errors say no more than that.")
+        })
+    };
+    trials.arms.iter().filter_map(words).collect()
+}
+
 fn plan(lab: &Lab, arms: &[Arm], arm: &Arm, seed: u64) -> Result<Run> {
     let config = lab.config(arms, arm, seed)?;
     let (place, seconds) = (lab.place(&config)?, lab.seconds(&config)?);
@@ -246,9 +267,9 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Experiment>> {
 }
 
 fn records(planned: &Planned, trials: &Trials) -> Vec<ArmRecord> {
-    let arm = |(name, runs): &(String, Vec<crate::train::Trained>)| {
+    let arm = |(name, runs): &(String, Vec<Trained>)| {
         let config = &planned.runs.iter().find(|run| run.arm == *name).expect("a run was planned").config;
-        let run = |(run, seed): (&crate::train::Trained, &u64)| {
+        let run = |(run, seed): (&Trained, &u64)| {
             let last = |split| run.evaluations.iter().rev().find(|line| line.split == split).copied();
             RunRecord {
                 seed: *seed,
