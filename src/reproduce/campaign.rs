@@ -173,14 +173,16 @@ impl Campaign {
                 }
                 _ => {
                     self.lab.progress().tell(&format!("{name}: {}", self.steps(planned, needed)));
-                    let start = Instant::now();
-                    let Some(trials) = self.train(planned)? else { return Ok(End::Interrupted) };
-                    let mut outcome = (planned.experiment.measure)(&self.lab, &trials)?;
-                    outcome.remarks.extend(stalled(&trials));
-                    for finding in &outcome.findings {
-                        self.lab.progress().tell(&format!("  {}", results::line(finding)));
+                    match self.experiment(planned) {
+                        Ok(Some(status)) => status,
+                        Ok(None) => return Ok(End::Interrupted),
+                        // The rates are the experiment's own: another machine's rounding may be too much for one.
+                        Err(Error::Diverged(why)) => {
+                            self.lab.progress().tell(&format!("  {why}"));
+                            Status::NotRun { why }
+                        }
+                        Err(error) => return Err(error),
                     }
-                    Status::Run { outcome, arms: records(planned, &trials), seconds: start.elapsed().as_secs_f64() }
                 }
             };
             results::write(&self.request.out, &self.record(planned, status))?;
@@ -189,15 +191,33 @@ impl Campaign {
         Ok(End::Finished)
     }
 
-    /// Seconds that what is not trained yet takes.
+    /// Trains and measures; `None` where the user stopped it.
+    fn experiment(&self, planned: &Planned) -> Result<Option<Status>> {
+        let start = Instant::now();
+        let Some(trials) = self.train(planned)? else { return Ok(None) };
+        let mut outcome = (planned.experiment.measure)(&self.lab, &trials)?;
+        outcome.remarks.extend(stalled(&trials));
+        for finding in &outcome.findings {
+            self.lab.progress().tell(&format!("  {}", results::line(finding)));
+        }
+        let (arms, seconds) = (records(planned, &trials), start.elapsed().as_secs_f64());
+        Ok(Some(Status::Run { arms, outcome, seconds }))
+    }
+
+    /// Seconds that what is not trained yet takes. Where one arm of several is trained, any that is finished is the one.
     fn needed(&self, planned: &Planned) -> Result<f64> {
-        let mut seconds = 0.0;
+        let mut finished = BTreeSet::new();
         for run in &planned.runs {
-            if !self.lab.is_finished(&run.config)? {
-                seconds += run.expected();
+            if self.lab.is_finished(&run.config)? {
+                finished.insert((run.place.clone(), run.one_of, run.seed));
             }
         }
-        Ok(seconds)
+        let open = |run: &&Run| {
+            !finished.iter().any(|(place, one_of, seed)| {
+                *place == run.place || (run.of > 1 && *one_of == run.one_of && *seed == run.seed)
+            })
+        };
+        Ok(planned.runs.iter().filter(open).map(Run::expected).sum::<f64>().max(0.0))
     }
 
     fn steps(&self, planned: &Planned, needed: f64) -> String {
@@ -216,7 +236,12 @@ impl Campaign {
             if run.of > 1 && !is_chosen(planned, &trials, run) {
                 continue;
             }
-            let Some(trained) = self.lab.train(run.source, &run.config, &name)? else { return Ok(None) };
+            let named = |error| match error {
+                Error::Diverged(why) => Error::Diverged(format!("{} with seed {}: {why}", run.arm, run.seed)),
+                other => other,
+            };
+            let trained = self.lab.train(run.source, &run.config, &name).map_err(named)?;
+            let Some(trained) = trained else { return Ok(None) };
             match trials.arms.iter_mut().find(|(arm, _)| *arm == run.arm) {
                 Some((_, runs)) => runs.push(trained),
                 None => trials.arms.push((run.arm.clone(), vec![trained])),
