@@ -1,9 +1,12 @@
 //! The binary itself, in a temporary folder, for every command.
 
+mod common;
+
+use common::binary::{alexnet, done, fails, succeed};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -14,35 +17,6 @@ const IMAGES: usize = 24;
 /// Options of every small run: two checkpoints before the last, evaluations between them.
 const SMALL: [&str; 10] =
     ["--net", "tiny", "--batch", "8", "--steps", "5", "--checkpoint-every", "2", "--eval-every", "3"];
-
-fn alexnet(folder: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder).args(words).stdin(Stdio::null());
-    command
-}
-
-fn output(folder: &Path, words: &[&str]) -> Output {
-    alexnet(folder, words).output().unwrap()
-}
-
-/// Standard output of a command that must succeed.
-fn done(folder: &Path, words: &[&str]) -> String {
-    let out = output(folder, words);
-    assert_eq!(out.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
-
-/// Standard error of a command that must fail with `code`, in words and without a panic.
-fn fails(folder: &Path, words: &[&str], code: i32, parts: &[&str]) {
-    let out = output(folder, words);
-    let message = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(out.status.code(), Some(code), "{words:?}: {message}");
-    for part in parts {
-        assert!(message.contains(part), "{words:?}: `{message}` does not say `{part}`");
-    }
-    assert!(!message.contains("panicked"), "{words:?}: {message}");
-    assert_eq!(out.stdout, b"", "{words:?} printed a result");
-}
 
 /// A folder with the data set `data` and the finished run `run`.
 fn trained() -> &'static Path {
@@ -459,10 +433,8 @@ fn unreadable_training_images_are_skipped_and_named() {
     let folder = fresh();
     let bad = folder.path().join(image(folder.path(), "train", 1));
     fs::write(&bad, "no image").unwrap();
-    let out =
-        output(folder.path(), &["train", "data", "--net", "tiny", "--batch", "8", "--steps", "3", "--run", "run"]);
-    let message = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(out.status.code(), Some(0), "{message}");
+    let words = "train data --net tiny --batch 8 --steps 3 --run run";
+    let (_, message) = succeed(alexnet(folder.path(), words));
     let named = message
         .lines()
         .filter(|l| l.starts_with("skipped ") && l.contains(&*bad.file_name().unwrap().to_string_lossy()));

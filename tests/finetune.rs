@@ -8,11 +8,11 @@ use alexnet::net::Net;
 use alexnet::plan::{Plan, phases};
 use alexnet::recipe::Figures;
 use alexnet::train;
+use common::binary::{done, fails};
 use common::{adapters, open, seeded};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 const IMAGES: usize = 6;
 
@@ -106,26 +106,6 @@ fn a_factor_multiplies_the_rate_of_its_row_alone() {
     }
 }
 
-fn alexnet(folder: &Path, words: &str) -> std::process::Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder).args(words.split_whitespace()).stdin(Stdio::null()).output().unwrap()
-}
-
-fn done(folder: &Path, words: &str) {
-    let out = alexnet(folder, words);
-    assert_eq!(out.status.code(), Some(0), "{words}: {}", String::from_utf8_lossy(&out.stderr));
-}
-
-fn fails(folder: &Path, words: &str, code: i32, parts: &[&str]) {
-    let out = alexnet(folder, words);
-    let message = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(code), "{words}: {message}");
-    for part in parts {
-        assert!(message.contains(part), "{words}: `{message}` does not say `{part}`");
-    }
-    assert!(!message.contains("panicked"), "{message}");
-}
-
 fn lines(run: &Path) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -188,6 +168,6 @@ fn a_run_ends_at_its_training_error() {
     let step = last["step"].as_u64().unwrap();
     assert!(last["top1_error"].as_f64().unwrap() <= 0.05 && step < 400, "{last}");
     assert!(run.join(format!("step-{step:07}")).is_dir());
-    let out = alexnet(folder, "train data --resume run --val-fraction 0");
-    assert!(String::from_utf8_lossy(&out.stdout).contains("finished"), "{out:?}");
+    let out = done(folder, "train data --resume run --val-fraction 0");
+    assert!(out.contains("finished"), "{out}");
 }

@@ -3,31 +3,12 @@
 mod common;
 
 use common::archives::{self, TRUTH, devkit, picture, tar, write};
+use common::binary::{alexnet, fails, succeed};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
-fn alexnet(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder).args(words).stdin(Stdio::null()).output().unwrap()
-}
-
-/// What a command that must succeed says: stdout, stderr.
 fn done(folder: &Path, words: &[&str]) -> (String, String) {
-    let out = alexnet(folder, words);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert_eq!(out.status.code(), Some(0), "{words:?}: {}", text(&out.stderr));
-    (text(&out.stdout), text(&out.stderr))
-}
-
-fn fails(folder: &Path, words: &[&str], code: i32, parts: &[&str]) {
-    let out = alexnet(folder, words);
-    let message = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(code), "{words:?}: {message}");
-    for part in parts {
-        assert!(message.contains(part), "{words:?}: `{message}` does not say `{part}`");
-    }
-    assert!(!message.contains("panicked"), "{message}");
+    succeed(alexnet(folder, words))
 }
 
 const TRAIN: [&str; 8] = ["--net", "tiny", "--batch", "4", "--steps", "4", "--order", "sequential"];
@@ -136,7 +117,7 @@ fn data_says_what_a_source_is() {
     assert!(out.contains("4  n07714990 (broccoli)"), "{out}");
     assert!(said.contains("ILSVRC 2012 archives, 5 val images of 3 classes"), "{said}");
     // Small archives made here are not those published.
-    let out = alexnet(root, &["data", ".", "--verify"]);
+    let out = alexnet(root, "data . --verify").output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     assert_eq!((out.status.code(), text.lines().count()), (Some(1), 3), "{text}");
     assert!(text.contains("but 1d675b47d978889d74fa0da5fadfb00e was published"), "{text}");

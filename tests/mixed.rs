@@ -11,11 +11,11 @@ use alexnet::plan::Phase;
 use alexnet::products::Precision;
 use alexnet::recipe::Figures;
 use alexnet::reference;
+use common::binary::{fail, succeed, with_own_cache};
 use common::seeded;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 fn net(dropout: f32) -> Net {
@@ -163,24 +163,8 @@ fn adapters_without_f16_are_named() {
     }
 }
 
-fn alexnet(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.env("XDG_CACHE_HOME", folder.join("home")).env("HOME", folder);
-    command.current_dir(folder).args(words).stdin(Stdio::null()).output().unwrap()
-}
-
 fn done(folder: &Path, words: &[&str]) -> (String, String) {
-    let out = alexnet(folder, words);
-    let [stdout, stderr] = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert_eq!(out.status.code(), Some(0), "{words:?}: {stderr}");
-    (stdout, stderr)
-}
-
-fn refused(folder: &Path, words: &[&str], parts: &[&str]) {
-    let out = alexnet(folder, words);
-    let message = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(out.status.code(), Some(2), "{message}");
-    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+    succeed(with_own_cache(folder, words))
 }
 
 #[test]
@@ -224,6 +208,14 @@ fn runs_keep_their_precision_and_their_scale() {
     let bench = ["bench", "step", "--net", "tiny", "--batch", "4", "--steps", "1", "--adapters", &adapter];
     assert!(done(path, &[&bench[..], &["--precision", "mixed"]].concat()).0.contains("mixed"));
     // Refusals.
-    refused(path, &["train", "data", "--resume", "run", "--precision", "f32"], &["--precision f32", "mixed"]);
-    refused(path, &[&words[..], &["--precision", "mixed", "--exact"]].concat(), &["--exact", "--precision mixed"]);
+    fail(
+        with_own_cache(path, &["train", "data", "--resume", "run", "--precision", "f32"]),
+        2,
+        &["--precision f32", "mixed"],
+    );
+    fail(
+        with_own_cache(path, &[&words[..], &["--precision", "mixed", "--exact"]].concat()),
+        2,
+        &["--exact", "--precision mixed"],
+    );
 }

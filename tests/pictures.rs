@@ -2,10 +2,10 @@
 
 mod common;
 
+use common::binary::{done, fails};
 use image::{Rgb, RgbImage};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -13,26 +13,6 @@ use tempfile::TempDir;
 const TRAINING: Rgb<u8> = Rgb([0x00, 0x72, 0xb2]);
 const VALIDATION: Rgb<u8> = Rgb([0xd5, 0x5e, 0x00]);
 const STEPS: i64 = 5;
-
-fn alexnet(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder).args(words).stdin(Stdio::null()).output().unwrap()
-}
-
-fn done(folder: &Path, words: &[&str]) -> String {
-    let out = alexnet(folder, words);
-    assert_eq!(out.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
-
-fn fails(folder: &Path, words: &[&str], code: i32, parts: &[&str]) {
-    let out = alexnet(folder, words);
-    let message = String::from_utf8_lossy(&out.stderr);
-    assert_eq!(out.status.code(), Some(code), "{words:?}: {message}");
-    for part in parts {
-        assert!(message.contains(part), "{words:?}: `{message}` does not say `{part}`");
-    }
-}
 
 /// A folder with the data set `data` and the run `run`, whose metrics and event files are of five steps; `None` where
 /// there is no adapter.

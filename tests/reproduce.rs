@@ -1,37 +1,14 @@
 //! `reproduce` end to end at its shortest, its plan, its refusals, and that nothing is done twice.
 
+mod common;
+
 use alexnet::reproduce::ALL;
 use alexnet::reproduce::results::{Status, read};
+use common::binary::{alexnet, done, fails};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
-
-fn alexnet(folder: &Path, words: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder).args(words.split_whitespace()).stdin(Stdio::null());
-    command
-}
-
-fn output(folder: &Path, words: &str) -> Output {
-    alexnet(folder, words).output().unwrap()
-}
-
-fn done(folder: &Path, words: &str) -> String {
-    let out = output(folder, words);
-    assert_eq!(out.status.code(), Some(0), "{words}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
-
-fn fails(folder: &Path, words: &str, code: i32, parts: &[&str]) {
-    let out = output(folder, words);
-    let message = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(code), "{words}: {message}");
-    for part in parts {
-        assert!(message.contains(part), "{words}: `{message}` does not say `{part}`");
-    }
-    assert!(!message.contains("panicked"), "{message}");
-}
 
 /// Names of the runs in a folder, and when each was last written.
 fn runs(out: &Path) -> Vec<(String, std::time::SystemTime)> {

@@ -1,31 +1,14 @@
 //! `features`, `similar` and `show` as they are typed.
 
+mod common;
+
+use common::binary::{alexnet, done, fails, succeed};
 use image::RgbImage;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::sync::{LazyLock, Mutex, MutexGuard};
 use tempfile::TempDir;
-
-fn output(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder).args(words).stdin(Stdio::null()).output().unwrap()
-}
-
-fn done(folder: &Path, words: &[&str]) -> String {
-    let out = output(folder, words);
-    assert_eq!(out.status.code(), Some(0), "{words:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap()
-}
-
-fn fails(folder: &Path, words: &[&str], code: i32, parts: &[&str]) {
-    let out = output(folder, words);
-    let message = String::from_utf8(out.stderr).unwrap();
-    assert_eq!(out.status.code(), Some(code), "{words:?}: {message}");
-    assert!(parts.iter().all(|part| message.contains(part)), "{words:?}: `{message}` does not say {parts:?}");
-    assert!(!message.contains("panicked"), "{words:?}: {message}");
-}
 
 /// A folder with the data set `data` and the run `run`, used by one test at a time.
 fn trained() -> (PathBuf, MutexGuard<'static, ()>) {
@@ -143,9 +126,9 @@ fn features_that_do_not_fit_are_refused() {
         fs::copy(folder.join(image(&folder, "train", 0, 0)), copy.join(class).join("b.jpg")).unwrap();
     }
     fs::write(copy.join(&classes(&folder)[0]).join("a.jpg"), "no picture").unwrap();
-    let out = output(&folder, &["features", "run", "bad", "b.npy"]);
-    assert_eq!(String::from_utf8(out.stdout).unwrap(), "b.npy: 2 images, 256 values each: fc7 of tiny\n");
-    assert!(String::from_utf8(out.stderr).unwrap().contains("a.jpg"));
+    let (out, notes) = succeed(alexnet(&folder, "features run bad b.npy"));
+    assert_eq!(out, "b.npy: 2 images, 256 values each: fc7 of tiny\n");
+    assert!(notes.contains("a.jpg"));
 }
 
 #[test]

@@ -9,9 +9,10 @@ use alexnet::net::Net;
 use alexnet::plan::Plan;
 use alexnet::products::{Choices, Family, Kind, Product, Variant};
 use alexnet::tune::{self, Cache, End, Event, How, Task};
+use common::binary::{alexnet, fail, fails, succeed, with_own_cache};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -214,18 +215,8 @@ fn defaults_are_exact_where_asked_and_fit_the_kind_of_adapter() {
     }
 }
 
-fn alexnet(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    // The user's own cache must not matter here.
-    command.env("XDG_CACHE_HOME", folder.join("home")).env("HOME", folder);
-    command.current_dir(folder).args(words).stdin(Stdio::null()).output().unwrap()
-}
-
 fn done(folder: &Path, words: &[&str]) -> (String, String) {
-    let out = alexnet(folder, words);
-    let [stdout, stderr] = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    assert_eq!(out.status.code(), Some(0), "{words:?}: {stderr}");
-    (stdout, stderr)
+    succeed(with_own_cache(folder, words))
 }
 
 /// The parts of a cache file that choose `slow` in place of what was measured to be fastest.
@@ -327,21 +318,13 @@ fn commands_read_the_cache_and_runs_record_their_choices() {
     let (_, _) = done(folder, &[&train[..], &["--run", "exact", "--exact", "--cache", "cache"]].concat());
     let config = fs::read_to_string(folder.join("exact/config.toml")).unwrap();
     assert!(config.contains("exact = true"), "{config}");
-    let out = alexnet(folder, &["train", "data", "--resume", "plain", "--exact"]);
-    assert_eq!(out.status.code(), Some(2), "{}", String::from_utf8_lossy(&out.stderr));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("--exact"));
+    fail(with_own_cache(folder, "train data --resume plain --exact"), 2, &["--exact"]);
 
     // A recorded variant that this version does not have.
     fs::remove_dir_all(folder.join("plain/step-0000002")).unwrap();
     let config = fs::read_to_string(folder.join("plain/config.toml")).unwrap();
     fs::write(folder.join("plain/config.toml"), config.replace(&format!("= {first:?}"), "= \"warp 9\"")).unwrap();
-    let out = alexnet(folder, &["train", "data", "--resume", "plain"]);
-    let message = String::from_utf8_lossy(&out.stderr);
-    assert!(
-        message.contains("warp 9") && message.contains("config.toml") && !message.contains("panicked"),
-        "{message}"
-    );
-    assert_ne!(out.status.code(), Some(0));
+    fail(with_own_cache(folder, "train data --resume plain"), 1, &["warp 9", "config.toml"]);
 
     // The other readers.
     let eval = ["eval", "tuned", "data", "--batch", "4", "--adapters", "0", "--cache", "cache", "--exact"];
@@ -362,10 +345,8 @@ fn ctrl_c_keeps_what_was_measured() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let tune = ["tune", "--net", "alexnet", "--batch", "4", "--cache", "cache"];
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    command.current_dir(folder.path()).args(tune).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    let mut tune = alexnet(folder.path(), "tune --net alexnet --batch 4 --cache cache");
+    let child = tune.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begin = Instant::now();
     // The first product is measured once the file is there.
     let cache = folder.path().join("cache");
@@ -400,11 +381,7 @@ fn bad_input_is_answered() {
         (&["tune", "--net", "tiny", "--adapters", "77"], 1, &["no adapter 77"]),
         (&["tune", "--net", "tiny", "--batch", "4", "--cache", "file"], 1, &["file"]),
     ] {
-        let out = alexnet(folder, words);
-        let message = String::from_utf8(out.stderr).unwrap();
-        assert_eq!(out.status.code(), Some(code), "{words:?}: {message}");
-        assert!(parts.iter().all(|part| message.contains(part)), "{words:?}: {message}");
-        assert!(!message.contains("panicked"), "{words:?}: {message}");
+        fails(folder, words, code, parts);
     }
     // No time at all: nothing is measured, and that is said.
     let (shown, notes) = done(folder, &["tune", "--net", "tiny", "--batch", "4", "--budget", "0", "--cache", "cache"]);

@@ -12,11 +12,10 @@ use alexnet::recipe::Figures;
 use alexnet::reference;
 use alexnet::shape::Shape;
 use alexnet::variation::{Activation, Part, Talk, Variation};
+use common::binary::{done, fails};
 use common::golden::near;
 use common::seeded;
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 fn without(parts: &[Part]) -> Variation {
     Variation { without: parts.iter().copied().collect(), ..Variation::NONE }
@@ -150,30 +149,6 @@ fn a_step_of_the_others_equals_the_reference() {
     for table in [&TINY_6, &TINY_HALF, &FIG1, &CIFAR_18PCT, &CIFAR_13PCT, &CIFAR_11PCT] {
         let net = net(table, Variation::NONE, 10);
         step_equals_the_reference(&net, &seeded::weights(&net));
-    }
-}
-
-/// Runs the binary; (code, stdout, stderr).
-fn run(folder: &Path, words: &str) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    let out = command.current_dir(folder).args(words.split(' ')).stdin(Stdio::null()).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (out.status.code().unwrap(), text(out.stdout), text(out.stderr))
-}
-
-#[track_caller]
-fn done(folder: &Path, words: &str) -> String {
-    let (code, out, err) = run(folder, words);
-    assert_eq!(code, 0, "{words}: {err}");
-    out
-}
-
-#[track_caller]
-fn fails(folder: &Path, words: &str, code: i32, parts: &[&str]) {
-    let (found, _, err) = run(folder, words);
-    assert_eq!(found, code, "{words}: {err}");
-    for part in parts {
-        assert!(err.contains(part), "{words}: `{err}` does not say `{part}`");
     }
 }
 

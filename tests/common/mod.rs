@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod archives;
+pub mod binary;
 pub mod golden;
 pub mod seeded;
 
