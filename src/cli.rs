@@ -1,5 +1,6 @@
 //! The command line: what can be typed. What it means is in the commands' own modules.
 
+mod bench;
 mod commands;
 mod compare;
 mod data;
@@ -14,21 +15,18 @@ mod show;
 mod similar;
 mod train;
 mod tune;
+mod values;
 mod watch;
 
-use crate::data::{Augment, Basis, Exif, Mean, MeanCrop, Order, Shuffle, Split};
+use crate::data::{Exif, Split};
 use crate::error::Error;
-use crate::net::Table;
 use crate::products::Precision;
-use crate::recipe::{Figures, Start};
-use crate::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
+pub use bench::BenchCommand;
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use features::FeaturesArgs;
@@ -39,9 +37,12 @@ pub use report::ReportArgs;
 pub use reproduce::ReproduceArgs;
 pub use show::ShowArgs;
 pub use similar::SimilarArgs;
+pub use train::TrainArgs;
+pub use tune::TuneArgs;
+pub use values::{Switch, Until};
 pub use watch::WatchArgs;
 
-use net::tables;
+use values::{above_zero, count, png};
 
 /// AlexNet, trained as its paper trained it: two columns, WGSL compute shaders, any GPU.
 ///
@@ -100,145 +101,6 @@ pub enum Command {
     Bench(BenchCommand),
     /// Print the WGSL that runs.
     Shader(ShaderArgs),
-}
-
-/// Options of `train`. What is left out follows the network's own recipe, or the run that is resumed.
-#[derive(Args, Debug)]
-pub struct TrainArgs {
-    /// The images: a folder with train/CLASS/* and val/CLASS/*, ILSVRC's archives, WebDataset shards, CIFAR-10, …
-    pub data: PathBuf,
-    /// Another source of the validation images.
-    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
-    pub val: Option<PathBuf>,
-    /// The source.
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// The network.
-    #[command(flatten)]
-    pub net: NetArgs,
-    /// Folder of the run [default: runs/NET-N].
-    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
-    pub run: Option<PathBuf>,
-    /// Passes over the training set [default: 90; the network's own].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "steps")]
-    pub epochs: Option<u64>,
-    /// Steps, instead of passes.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    pub steps: Option<u64>,
-    /// Images a step [default: 128; the network's own].
-    #[arg(long, value_parser = count())]
-    pub batch: Option<usize>,
-    /// First learning rate [default: 0.01; the network's own].
-    #[arg(long, value_parser = not_negative, allow_negative_numbers = true)]
-    pub lr: Option<f64>,
-    /// Momentum, a factor of the velocity [default: 0.9].
-    #[arg(long, value_parser = below_one, allow_negative_numbers = true)]
-    pub momentum: Option<f64>,
-    /// Weight decay [default: 0.0005].
-    #[arg(long, value_parser = not_negative, allow_negative_numbers = true)]
-    pub decay: Option<f64>,
-    /// Probability of dropping a unit of the hidden fully connected layers [default: 0.5].
-    #[arg(long, value_parser = below_one, allow_negative_numbers = true)]
-    pub dropout: Option<f64>,
-    /// Seed of every random draw [default: 0].
-    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    pub seed: Option<u64>,
-    /// Adapters by index or part of a name: `0` both columns on one, `0,0` two devices on one, `0,1` one a column.
-    #[arg(long, value_name = "LIST")]
-    pub adapters: Option<String>,
-    /// Begin with these weights: a file, a checkpoint folder or a run folder.
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    pub weights: Option<PathBuf>,
-    /// Leave out the last layer of these weights for a new one with a unit for each class of the data.
-    #[arg(long, requires = "weights")]
-    pub new_head: bool,
-    /// Rows that do not learn, by name or range, as in conv1..conv5; what nothing needs is not computed.
-    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
-    pub freeze: Vec<String>,
-    /// Factors of the learning rate of rows, as in fc8=10.
-    #[arg(long, value_name = "ROWS=FACTOR", value_delimiter = ',')]
-    pub lr_scale: Vec<String>,
-    /// Go on with this run, from its last complete checkpoint.
-    #[arg(long, value_name = "RUN")]
-    pub resume: Option<PathBuf>,
-    /// Steps between checkpoints [default: a pass].
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub checkpoint_every: Option<u64>,
-    /// Newest checkpoints to keep, beside the best [default: 3].
-    #[arg(long, value_parser = count())]
-    pub keep: Option<usize>,
-    /// Steps between evaluations [default: a pass].
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub eval_every: Option<u64>,
-    /// Images of the training set that each evaluation counts as well, in use: centre crops, without dropout [default: 0].
-    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).map(|n| n as usize))]
-    pub train_error: Option<usize>,
-    /// Steps between evaluations on these training images [default: as --eval-every].
-    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), requires = "train_error")]
-    pub train_error_every: Option<u64>,
-    /// End the run once the error on these training images is at most so much, as in 0.25.
-    #[arg(long, value_name = "ERROR", value_parser = below_one, allow_negative_numbers = true, requires = "train_error")]
-    pub until_train_error: Option<f64>,
-    /// Learning rate over the run: constant, plateau, plateau:EVALUATIONS, steps:PASS,PASS,… or dexp:FACTOR,LEVELS
-    /// [default: plateau; the network's own].
-    #[arg(long)]
-    pub schedule: Option<Schedule>,
-    /// Augmentation of the training images [default: full].
-    #[arg(long, value_enum)]
-    pub augment: Option<Augment>,
-    /// Standard deviation of the colour noise, in standard deviations of the data [default: 0.1].
-    #[arg(long, value_name = "STDEV", value_parser = not_negative, allow_negative_numbers = true)]
-    pub colour: Option<f64>,
-    /// Passes with colour noise: a number, or `never` an end [default: never].
-    #[arg(long, value_name = "EPOCH")]
-    pub colour_until: Option<Until>,
-    /// Divide images with colour noise by 1 + STDEV, as the original does [default: off].
-    #[arg(long, value_enum)]
-    pub colour_divide: Option<Switch>,
-    /// Consecutive images that share crop and mirror; the original's loader had 32 [default: 1].
-    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
-    pub crop_chunk: Option<u64>,
-    /// What is subtracted from an image [default: image].
-    #[arg(long, value_enum)]
-    pub mean: Option<Mean>,
-    /// Where the mean image is read; the original reads its centre for every crop [default: own].
-    #[arg(long, value_enum)]
-    pub mean_crop: Option<MeanCrop>,
-    /// What the mean and the colours are measured on: full, sample:IMAGES or published (ILSVRC's)
-    /// [default: sample:20000].
-    #[arg(long, value_name = "BASIS")]
-    pub stats: Option<Basis>,
-    /// Resize a prepared set whose squares have another size than the network's images.
-    #[arg(long)]
-    pub resize: bool,
-    /// Permutations a shuffled order draws from: full, or blocks:IMAGES for near reads [default: full].
-    #[arg(long)]
-    pub shuffle: Option<Shuffle>,
-    /// Order of the training images [default: shuffled].
-    #[arg(long, value_enum)]
-    pub order: Option<Order>,
-    /// Micro-batches a step, to the same sums: for adapters that cannot hold a whole batch [default: 1].
-    #[arg(long, value_parser = count())]
-    pub accumulate: Option<usize>,
-    /// Write event files for TensorBoard into the run's folder: scalars, filters, histograms of weights and updates.
-    #[arg(long)]
-    pub tensorboard: bool,
-    /// Threads that load images; the result does not depend on it [default: one a core].
-    #[arg(long, value_parser = count())]
-    pub workers: Option<usize>,
-    /// Whose figures to follow where the paper and its source differ [default: source].
-    #[arg(long, value_enum)]
-    pub recipe: Option<Figures>,
-    /// Standard deviations and biases that it begins with; the paper's and its source's are scaled by fan-in to a smaller
-    /// network [default: own].
-    #[arg(long, value_enum)]
-    pub init: Option<Start>,
-    /// What to do with EXIF orientation [default: apply].
-    #[arg(long, value_enum)]
-    pub exif: Option<Exif>,
-    /// Which kernels.
-    #[command(flatten)]
-    pub kernels: KernelArgs,
 }
 
 /// On what trained weights run.
@@ -410,149 +272,6 @@ impl KernelArgs {
     }
 }
 
-/// Options of `tune`.
-#[derive(Args, Debug)]
-pub struct TuneArgs {
-    /// The network.
-    #[command(flatten)]
-    pub net: NetArgs,
-    /// Images a step [default: the network's own].
-    #[arg(long, value_parser = count())]
-    pub batch: Option<usize>,
-    /// Micro-batches a step.
-    #[arg(long, default_value = "1", value_parser = count())]
-    pub accumulate: usize,
-    /// Classes [default: 1000; tiny: 10].
-    #[arg(long, value_parser = count())]
-    pub classes: Option<usize>,
-    /// Adapters by index or part of a name.
-    #[arg(long, value_name = "LIST")]
-    pub adapters: Option<String>,
-    /// Operands of the products whose variants are measured.
-    #[arg(long, value_enum, default_value = "f32")]
-    pub precision: Precision,
-    /// Minutes after which it stops; the same command goes on.
-    #[arg(long, default_value = "15", value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
-    pub budget: f64,
-    /// Folder of the measurements [default: alexnet in the user's cache folder].
-    #[arg(long, value_name = "DIR")]
-    pub cache: Option<PathBuf>,
-    /// Measure nothing; show what was measured and why each variant was chosen.
-    #[arg(long, conflicts_with = "again")]
-    pub show: bool,
-    /// Measure anew what was measured before.
-    #[arg(long)]
-    pub again: bool,
-}
-
-/// What `bench` measures.
-#[derive(Subcommand, Debug)]
-pub enum BenchCommand {
-    /// Whole training steps on random input: images a second, and what the host does meanwhile.
-    Step {
-        /// Networks, separated by commas.
-        #[arg(long, default_value = "alexnet", value_parser = tables(), value_delimiter = ',', value_name = "LIST")]
-        net: Vec<&'static Table>,
-        /// What is varied in each.
-        #[command(flatten)]
-        variation: VariationArgs,
-        /// Images a step, one number or several separated by commas [default: the network's own].
-        #[arg(long, value_parser = count(), value_delimiter = ',', value_name = "LIST")]
-        batch: Vec<usize>,
-        /// The forward pass alone, as in use.
-        #[arg(long, conflicts_with_all = ["accumulate", "trace"])]
-        forward: bool,
-        /// Micro-batches a step.
-        #[arg(long, default_value = "1", value_parser = count())]
-        accumulate: usize,
-        /// Steps to time.
-        #[arg(long, default_value = "5", value_parser = count())]
-        steps: usize,
-        /// Adapters by index or part of a name.
-        #[arg(long, value_name = "LIST")]
-        adapters: Option<String>,
-        /// Which kernels.
-        #[command(flatten)]
-        kernels: KernelArgs,
-        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
-        #[arg(long, value_name = "FILE")]
-        compare: Option<PathBuf>,
-        /// Note when each adapter, link and host thread worked in one step more: a printed timeline, and FILE in
-        /// Chrome's trace event format (chrome://tracing, ui.perfetto.dev).
-        #[arg(long, value_name = "FILE")]
-        trace: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
-    Exchange {
-        /// The network.
-        #[command(flatten)]
-        net: NetArgs,
-        /// Images a step [default: the network's own].
-        #[arg(long, value_parser = count())]
-        batch: Option<usize>,
-        /// Times each transfer is run; the median counts.
-        #[arg(long, default_value = "20", value_parser = count())]
-        repeats: usize,
-        /// The two adapters, by index or part of a name; 0,0 is two devices on one.
-        #[arg(long, value_name = "LIST", default_value = "0,1")]
-        adapters: String,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Single kernels of every row, each checked against the CPU reference first, beside the adapter's own ceiling; a JSON
-    /// line each.
-    Kernels {
-        /// The network.
-        #[command(flatten)]
-        net: NetArgs,
-        /// Images at once.
-        #[arg(long, default_value = "32", value_parser = count())]
-        batch: usize,
-        /// Only these rows, separated by commas, as in conv2,conv3.
-        #[arg(long, value_delimiter = ',', value_name = "LIST")]
-        row: Vec<String>,
-        /// Times each kernel is run; the median counts.
-        #[arg(long, default_value = "5", value_parser = count())]
-        repeats: usize,
-        /// Adapters by index or part of a name [default: the best].
-        #[arg(long, value_name = "LIST")]
-        adapters: Option<String>,
-        /// Which kernels.
-        #[command(flatten)]
-        kernels: KernelArgs,
-        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
-        #[arg(long, value_name = "FILE")]
-        compare: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Loading and augmenting the images of DATA/train, once.
-    Loader {
-        /// The images [default: 300 drawings of 500 pixels, as large as photographs].
-        data: Option<PathBuf>,
-        /// Which of its images.
-        #[arg(long, value_enum, default_value = "val")]
-        split: Split,
-        /// The source.
-        #[command(flatten)]
-        source: SourceArgs,
-        /// The network whose image size and crop count.
-        #[arg(long, default_value = "alexnet", value_parser = tables())]
-        net: &'static Table,
-        /// Threads that load images [default: one a core].
-        #[arg(long, value_parser = count())]
-        workers: Option<usize>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 /// Options of `shader`.
 #[derive(Args, Debug)]
 pub struct ShaderArgs {
@@ -571,39 +290,6 @@ pub struct ShaderArgs {
     pub adapters: Option<String>,
 }
 
-/// `on` or `off`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Switch {
-    /// No.
-    Off,
-    /// Yes.
-    On,
-}
-
-/// A number of passes, or `never`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Until(pub Option<u64>);
-
-impl FromStr for Until {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "never" => Ok(Self(None)),
-            number => number.parse().map(|n| Self(Some(n))).map_err(|_| "expected never or a number of passes".into()),
-        }
-    }
-}
-
-impl fmt::Display for Until {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => write!(f, "never"),
-            Some(passes) => write!(f, "{passes}"),
-        }
-    }
-}
-
 /// An error with its causes, a line each. A cause that the line above already says is left out.
 pub fn chain(error: &anyhow::Error) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -619,40 +305,4 @@ pub fn chain(error: &anyhow::Error) -> String {
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     let usage = error.chain().any(|e| matches!(e.downcast_ref(), Some(Error::Usage(_))));
     ExitCode::from(if usage { 2 } else { 1 })
-}
-
-fn count() -> impl TypedValueParser<Value = usize> {
-    // Sizes are counted in 32 bits on the adapter.
-    clap::value_parser!(u64).range(1..=u64::from(u32::MAX)).map(|n| n as usize)
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|n| (0.0..=f64::from(f32::MAX)).contains(n)).ok_or("expected a number of 0 or more".into())
-}
-
-fn minutes(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|m| (0.0..=1e6).contains(m)).ok_or("expected minutes, a number of 0 or more".into())
-}
-
-fn above_zero(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or("expected a number above 0".into())
-}
-
-fn below_one(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|p| (0.0..1.0).contains(p)).ok_or("expected a number of 0 or more and below 1".into())
-}
-
-/// Refuses a name that no picture has.
-fn ensure_picture(path: &std::path::Path) -> Result<(), Error> {
-    let ending = path.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-    if ending.is_some_and(|ending| ending == "png" || ending == "svg") {
-        return Ok(());
-    }
-    Err(Error::Usage(format!("{}: a picture's name ends in .png or .svg", path.display())))
-}
-
-fn png(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    let is_png = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"));
-    if is_png { Ok(path) } else { Err("expected a name that ends in .png".to_owned()) }
 }

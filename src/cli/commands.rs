@@ -1,9 +1,8 @@
 //! The commands but `train`.
 
 use super::{
-    BenchCommand, CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, MachineArgs, PredictArgs, ShaderArgs,
-    SynthArgs, compare::Report, data, features, loader, plot, prepare, report, reproduce, show, similar, train, tune,
-    watch,
+    CheckArgs, Cli, Command, DescribeArgs, EvalArgs, FiltersArgs, MachineArgs, PredictArgs, ShaderArgs, SynthArgs,
+    bench, data, features, plot, prepare, report, reproduce, show, similar, train, tune, watch,
 };
 use crate::data::decode::KEPT_BYTES;
 use crate::data::loader::batch_bytes;
@@ -20,7 +19,7 @@ use crate::recipe;
 use crate::synth::{self, Synth};
 use crate::train::Progress;
 use crate::weights::Weights;
-use crate::{bench, check, draw, filters, gpu, plan, solo, trace};
+use crate::{check, draw, filters, gpu, plan, solo};
 use anyhow::Result;
 use std::io::Write;
 use std::path::Path;
@@ -48,7 +47,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Describe(args) => describe(&args)?,
         Command::Check(args) => return check_kernels(&args),
         Command::Tune(args) => return tune::run(&args),
-        Command::Bench(args) => measure(args)?,
+        Command::Bench(args) => bench::run(args)?,
         Command::Shader(args) => print_shader(&args)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -323,91 +322,4 @@ fn check_kernels(args: &CheckArgs) -> Result<ExitCode> {
     }
     gone?;
     Ok(ExitCode::from(u8::from(!passed)))
-}
-
-fn measure(command: BenchCommand) -> Result<()> {
-    match command {
-        BenchCommand::Step {
-            net: nets,
-            variation,
-            batch: batches,
-            forward,
-            accumulate,
-            steps,
-            adapters,
-            kernels,
-            compare,
-            trace: file,
-            json,
-        } => {
-            let mut report = Report::new(json, compare.as_deref())?;
-            if file.is_some() && nets.len() * batches.len().max(1) > 1 {
-                let why = "--trace: one file holds one step; name one --net and one --batch";
-                return Err(Error::Usage(why.to_owned()).into());
-            }
-            for table in nets {
-                let table = &variation.of(table)?;
-                let opened = gpu::select(adapters.as_deref(), table.columns)?;
-                let net = of_default_classes(table, None)?;
-                let how = kernels.how(adapters.as_deref());
-                let own = [recipe::defaults(table).batch];
-                for &images in if batches.is_empty() { &own[..] } else { &batches } {
-                    let devices = crate::tune::apply(&net, &opened, images, accumulate, how, |n| eprintln!("{n}"))?;
-                    let (step, spans) = if forward {
-                        (bench::forward(&net, &devices, images, steps)?, Vec::new())
-                    } else {
-                        bench::step(&net, &devices, images, accumulate, steps, file.is_some())?
-                    };
-                    report.line(&step)?;
-                    if let Some(file) = &file {
-                        trace::write(&spans, file)?;
-                        if !json {
-                            say(&trace::timeline(&spans))?;
-                        }
-                    }
-                }
-            }
-            report.end()
-        }
-        BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, compare, json } => {
-            let mut report = Report::new(json, compare.as_deref())?;
-            let net = of_default_classes(&net.table()?, None)?;
-            let devices = gpu::select(adapters.as_deref(), net.table.columns)?;
-            let how = kernels.how(adapters.as_deref());
-            let mut said = Ok(());
-            for device in crate::tune::apply(&net, &devices, batch, 1, how, |note| eprintln!("{note}"))? {
-                bench::kernels(&net, &device, batch, repeats, &row, |line| {
-                    if said.is_ok() {
-                        said = report.line(line);
-                    }
-                })?;
-            }
-            said.and_then(|()| report.end())
-        }
-        BenchCommand::Exchange { net, batch, repeats, adapters, json } => {
-            let devices = gpu::select(Some(&adapters), 2)?;
-            let [first, second] = &devices[..] else {
-                let why = format!("--adapters {adapters}: an exchange is between two; name two adapters, or one twice");
-                return Err(Error::Usage(why).into());
-            };
-            let net = of_default_classes(&net.table()?, None)?;
-            let images = batch.unwrap_or(recipe::defaults(&net.table).batch);
-            let mut report = Report::new(json, None)?;
-            let mut said = Ok(());
-            if !json {
-                say(&format!("{}\n{}", first.describe(), second.describe()))?;
-            }
-            bench::exchange(&net, [first, second], images, repeats, |line| {
-                if said.is_ok() {
-                    said = report.line(line);
-                }
-            })?;
-            said
-        }
-        BenchCommand::Loader { data, split, source, net, workers: option, json } => {
-            let options = source.options(0);
-            let report = loader::measure(data.as_deref(), split, &options, net, workers(option))?;
-            say(&if json { serde_json::to_string(&report)? } else { report.to_string() })
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::commands::{say, workers};
 use super::net::tables;
-use super::{below_one, count, png};
+use super::values::{below_one, count, png};
 use crate::data::source::{self, Options};
 use crate::data::{
     Asked, Augment, DataSet, Details, Exif, Loader, LoaderSettings, Order, Reader, Shuffle, Split, Stats, basis::Basis,

@@ -1,7 +1,8 @@
 //! `features`: from what was typed to a file of features.
 
 use super::commands::{Loaded, load, numbered, say, workers};
-use super::{MachineArgs, SourceArgs, count};
+use super::values::count;
+use super::{MachineArgs, SourceArgs};
 use crate::data::{DataSet, Split, source};
 use crate::eval::Views;
 use crate::features::{self, Form, Info, Rows};

@@ -1,8 +1,9 @@
 //! `prepare`: from what was typed to a prepared set.
 
+use super::SourceArgs;
 use super::commands::{say, workers};
 use super::net::tables;
-use super::{SourceArgs, count};
+use super::values::count;
 use crate::data::prepared::{Form, MANIFEST, Manifest, SKIPPED, Settings, Subsampling};
 use crate::data::source;
 use crate::data::{Colour, DataSet, Decoding, Exif};

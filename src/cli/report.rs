@@ -1,7 +1,8 @@
 //! `report`: runs on one HTML page.
 
 use super::commands::{load, numbered, say, workers};
-use super::{KernelArgs, MachineArgs, NetArgs, chain, count};
+use super::values::count;
+use super::{KernelArgs, MachineArgs, NetArgs, chain};
 use crate::data::{Options, Split, source};
 use crate::error::Error;
 use crate::eval::Views;

@@ -1,7 +1,7 @@
 //! `reproduce`: the paper's experiments.
 
 use super::commands::{INTERRUPTED, say};
-use super::{count, minutes};
+use super::values::{count, minutes};
 use crate::reproduce::{ALL, Campaign, End, Request, Scale, Source};
 use crate::train::Progress;
 use anyhow::Result;

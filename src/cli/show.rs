@@ -1,8 +1,9 @@
 //! `show`: from what was typed to a picture.
 
+use super::MachineArgs;
 use super::commands::{Loaded, load, numbered, say, workers};
 use super::features::ImagesArgs;
-use super::{MachineArgs, count};
+use super::values::count;
 use crate::data::{Split, source};
 use crate::error::Error;
 use crate::eval::{self, Confusion, Views};
@@ -52,7 +53,7 @@ pub struct ShowArgs {
 /// Draws.
 pub(super) fn run(args: &ShowArgs) -> Result<()> {
     let Some((out, images)) = args.paths.split_last() else { return Ok(()) };
-    super::ensure_picture(out)?;
+    super::values::ensure_picture(out)?;
     let one = |what: &str| match images {
         [one] => Ok(one.as_path()),
         _ => Err(Error::Usage(format!("{what} draws one, {} were named before {}", images.len(), out.display()))),

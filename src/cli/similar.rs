@@ -1,8 +1,9 @@
 //! `similar`: from what was typed to the nearest images.
 
+use super::MachineArgs;
 use super::commands::{Loaded, load, say};
 use super::features::{ImagesArgs, Work, work};
-use super::{MachineArgs, count};
+use super::values::{count, png};
 use crate::data::Stats;
 use crate::error::Error;
 use crate::features::{self, Features, Form, Info};
@@ -37,7 +38,7 @@ pub struct SimilarArgs {
     #[arg(long)]
     pub json: bool,
     /// A picture to write, each query beside its neighbours.
-    #[arg(long, value_name = "OUT.png", value_parser = super::png)]
+    #[arg(long, value_name = "OUT.png", value_parser = png)]
     pub png: Option<PathBuf>,
     /// Search by binary codes of so many bits, a multiple of 8 up to 1024, and measure the nearest exactly: an autoencoder
     /// learns them from the features, once; they are kept beside the file.

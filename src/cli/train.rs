@@ -1,24 +1,169 @@
 //! `train`: from what was typed to a run.
 
 use super::commands::{INTERRUPTED, errors, say};
-use super::{Switch, TrainArgs, Until};
+use super::values::{Switch, Until, below_one, count, not_negative};
+use super::{KernelArgs, NetArgs, SourceArgs};
 use crate::checkpoint;
 use crate::data::prepared;
-use crate::data::{Decoding, Options, Split, source, steps_per_pass};
+use crate::data::{
+    Augment, Basis, Decoding, Exif, Mean, MeanCrop, Options, Order, Shuffle, Split, source, steps_per_pass,
+};
 use crate::error::Error;
 use crate::gpu::{self, Device};
 use crate::net::Table;
+use crate::recipe::{Figures, Start};
 use crate::run::{self, Adapters, Config, Data, Run, word};
 use crate::schedule::Schedule;
 use crate::train::{self, End, Images, Progress, Trainer};
 use crate::variation::Part;
 use crate::weights;
 use anyhow::{Context, Result};
+use clap::Args;
+use clap::builder::TypedValueParser;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Options of `train`. What is left out follows the network's own recipe, or the run that is resumed.
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    /// The images: a folder with train/CLASS/* and val/CLASS/*, ILSVRC's archives, WebDataset shards, CIFAR-10, …
+    pub data: PathBuf,
+    /// Another source of the validation images.
+    #[arg(long, value_name = "SOURCE", conflicts_with = "val_fraction")]
+    pub val: Option<PathBuf>,
+    /// The source.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// The network.
+    #[command(flatten)]
+    pub net: NetArgs,
+    /// Folder of the run [default: runs/NET-N].
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub run: Option<PathBuf>,
+    /// Passes over the training set [default: 90; the network's own].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "steps")]
+    pub epochs: Option<u64>,
+    /// Steps, instead of passes.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: Option<u64>,
+    /// Images a step [default: 128; the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// First learning rate [default: 0.01; the network's own].
+    #[arg(long, value_parser = not_negative, allow_negative_numbers = true)]
+    pub lr: Option<f64>,
+    /// Momentum, a factor of the velocity [default: 0.9].
+    #[arg(long, value_parser = below_one, allow_negative_numbers = true)]
+    pub momentum: Option<f64>,
+    /// Weight decay [default: 0.0005].
+    #[arg(long, value_parser = not_negative, allow_negative_numbers = true)]
+    pub decay: Option<f64>,
+    /// Probability of dropping a unit of the hidden fully connected layers [default: 0.5].
+    #[arg(long, value_parser = below_one, allow_negative_numbers = true)]
+    pub dropout: Option<f64>,
+    /// Seed of every random draw [default: 0].
+    #[arg(long, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Adapters by index or part of a name: `0` both columns on one, `0,0` two devices on one, `0,1` one a column.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+    /// Begin with these weights: a file, a checkpoint folder or a run folder.
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub weights: Option<PathBuf>,
+    /// Leave out the last layer of these weights for a new one with a unit for each class of the data.
+    #[arg(long, requires = "weights")]
+    pub new_head: bool,
+    /// Rows that do not learn, by name or range, as in conv1..conv5; what nothing needs is not computed.
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    pub freeze: Vec<String>,
+    /// Factors of the learning rate of rows, as in fc8=10.
+    #[arg(long, value_name = "ROWS=FACTOR", value_delimiter = ',')]
+    pub lr_scale: Vec<String>,
+    /// Go on with this run, from its last complete checkpoint.
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+    /// Steps between checkpoints [default: a pass].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_every: Option<u64>,
+    /// Newest checkpoints to keep, beside the best [default: 3].
+    #[arg(long, value_parser = count())]
+    pub keep: Option<usize>,
+    /// Steps between evaluations [default: a pass].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub eval_every: Option<u64>,
+    /// Images of the training set that each evaluation counts as well, in use: centre crops, without dropout [default: 0].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u32).map(|n| n as usize))]
+    pub train_error: Option<usize>,
+    /// Steps between evaluations on these training images [default: as --eval-every].
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..), requires = "train_error")]
+    pub train_error_every: Option<u64>,
+    /// End the run once the error on these training images is at most so much, as in 0.25.
+    #[arg(long, value_name = "ERROR", value_parser = below_one, allow_negative_numbers = true, requires = "train_error")]
+    pub until_train_error: Option<f64>,
+    /// Learning rate over the run: constant, plateau, plateau:EVALUATIONS, steps:PASS,PASS,… or dexp:FACTOR,LEVELS
+    /// [default: plateau; the network's own].
+    #[arg(long)]
+    pub schedule: Option<Schedule>,
+    /// Augmentation of the training images [default: full].
+    #[arg(long, value_enum)]
+    pub augment: Option<Augment>,
+    /// Standard deviation of the colour noise, in standard deviations of the data [default: 0.1].
+    #[arg(long, value_name = "STDEV", value_parser = not_negative, allow_negative_numbers = true)]
+    pub colour: Option<f64>,
+    /// Passes with colour noise: a number, or `never` an end [default: never].
+    #[arg(long, value_name = "EPOCH")]
+    pub colour_until: Option<Until>,
+    /// Divide images with colour noise by 1 + STDEV, as the original does [default: off].
+    #[arg(long, value_enum)]
+    pub colour_divide: Option<Switch>,
+    /// Consecutive images that share crop and mirror; the original's loader had 32 [default: 1].
+    #[arg(long, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub crop_chunk: Option<u64>,
+    /// What is subtracted from an image [default: image].
+    #[arg(long, value_enum)]
+    pub mean: Option<Mean>,
+    /// Where the mean image is read; the original reads its centre for every crop [default: own].
+    #[arg(long, value_enum)]
+    pub mean_crop: Option<MeanCrop>,
+    /// What the mean and the colours are measured on: full, sample:IMAGES or published (ILSVRC's)
+    /// [default: sample:20000].
+    #[arg(long, value_name = "BASIS")]
+    pub stats: Option<Basis>,
+    /// Resize a prepared set whose squares have another size than the network's images.
+    #[arg(long)]
+    pub resize: bool,
+    /// Permutations a shuffled order draws from: full, or blocks:IMAGES for near reads [default: full].
+    #[arg(long)]
+    pub shuffle: Option<Shuffle>,
+    /// Order of the training images [default: shuffled].
+    #[arg(long, value_enum)]
+    pub order: Option<Order>,
+    /// Micro-batches a step, to the same sums: for adapters that cannot hold a whole batch [default: 1].
+    #[arg(long, value_parser = count())]
+    pub accumulate: Option<usize>,
+    /// Write event files for TensorBoard into the run's folder: scalars, filters, histograms of weights and updates.
+    #[arg(long)]
+    pub tensorboard: bool,
+    /// Threads that load images; the result does not depend on it [default: one a core].
+    #[arg(long, value_parser = count())]
+    pub workers: Option<usize>,
+    /// Whose figures to follow where the paper and its source differ [default: source].
+    #[arg(long, value_enum)]
+    pub recipe: Option<Figures>,
+    /// Standard deviations and biases that it begins with; the paper's and its source's are scaled by fan-in to a smaller
+    /// network [default: own].
+    #[arg(long, value_enum)]
+    pub init: Option<Start>,
+    /// What to do with EXIF orientation [default: apply].
+    #[arg(long, value_enum)]
+    pub exif: Option<Exif>,
+    /// Which kernels.
+    #[command(flatten)]
+    pub kernels: KernelArgs,
+}
 
 /// Set by Ctrl-C while training: the step is finished and saved.
 static STOP: AtomicBool = AtomicBool::new(false);

@@ -1,16 +1,55 @@
 //! `tune`: measures variants, or shows what was measured.
 
-use super::TuneArgs;
+use super::NetArgs;
 use super::commands::{INTERRUPTED, of_default_classes, say};
+use super::values::{count, minutes};
 use crate::gpu;
 use crate::plan::Plan;
+use crate::products::Precision;
 use crate::recipe;
 use crate::train::Progress;
 use crate::tune::{self, Cache, End, Event};
 use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Options of `tune`.
+#[derive(Args, Debug)]
+pub struct TuneArgs {
+    /// The network.
+    #[command(flatten)]
+    pub net: NetArgs,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Micro-batches a step.
+    #[arg(long, default_value = "1", value_parser = count())]
+    pub accumulate: usize,
+    /// Classes [default: 1000; tiny: 10].
+    #[arg(long, value_parser = count())]
+    pub classes: Option<usize>,
+    /// Adapters by index or part of a name.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
+    /// Operands of the products whose variants are measured.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub precision: Precision,
+    /// Minutes after which it stops; the same command goes on.
+    #[arg(long, default_value = "15", value_name = "MINUTES", value_parser = minutes, allow_negative_numbers = true)]
+    pub budget: f64,
+    /// Folder of the measurements [default: alexnet in the user's cache folder].
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Measure nothing; show what was measured and why each variant was chosen.
+    #[arg(long, conflicts_with = "again")]
+    pub show: bool,
+    /// Measure anew what was measured before.
+    #[arg(long)]
+    pub again: bool,
+}
 
 /// Set by Ctrl-C: what is measured is kept.
 static STOP: AtomicBool = AtomicBool::new(false);
