@@ -145,63 +145,28 @@ pub fn word(choice: &impl clap::ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned())
 }
 
+/// A network's own recipe for 100 steps.
 #[cfg(test)]
-pub(crate) fn config_for_tests(net: &str, defaults: crate::recipe::Defaults) -> Config {
-    use crate::data::{Augment, Basis, Decoding, Exif, Mean, MeanCrop, Order, Shuffle};
-    use std::collections::BTreeMap;
+pub(crate) fn config_for_tests(net: &str) -> Config {
+    let table = crate::alexnet::table(net).unwrap();
+    let data = Data {
+        path: PathBuf::from("/data"),
+        val: None,
+        options: Default::default(),
+        train_images: 1000,
+        val_images: 10,
+        train_fingerprint: "00".to_owned(),
+        val_fingerprint: "01".to_owned(),
+    };
+    let classes = (0..1000).map(|i| i.to_string()).collect();
+    let kernels = [("forward".to_owned(), "lanes".to_owned())];
     Config {
-        version: "0.0.0".to_owned(),
-        net: net.to_owned(),
-        variation: Default::default(),
-        recipe: crate::recipe::Figures::Source,
-        init: crate::recipe::Start::Own,
-        seed: 0,
-        batch: defaults.batch,
-        accumulate: 1,
-        precision: crate::products::Precision::F32,
-        epochs: Some(defaults.epochs),
         steps: 100,
-        lr: defaults.lr,
-        momentum: defaults.momentum,
-        decay: defaults.decay,
-        dropout: defaults.dropout,
-        schedule: defaults.schedule.parse().unwrap(),
-        augment: Augment::Full,
-        colour: 0.1,
-        colour_until: None,
-        colour_divide: false,
-        crop_chunk: 1,
-        mean: Mean::Image,
-        mean_crop: MeanCrop::Own,
-        stats: Basis::Full,
-        order: Order::Shuffled,
-        shuffle: Shuffle::Full,
-        exif: Exif::Apply,
-        workers: 1,
         checkpoint_every: 10,
         eval_every: 10,
-        train_error: 0,
-        train_error_every: None,
-        until_train_error: None,
-        keep: 3,
-        weights: None,
-        new_head: false,
-        rates: BTreeMap::new(),
-        class_names: None,
-        classes: (0..1000).map(|i| i.to_string()).collect(),
-        decoding: Decoding::own(),
-        data: Data {
-            path: PathBuf::from("/data"),
-            val: None,
-            options: Default::default(),
-            train_images: 1000,
-            val_images: 10,
-            train_fingerprint: "00".to_owned(),
-            val_fingerprint: "01".to_owned(),
-        },
-        exact: false,
         adapters: Adapters { option: None, devices: vec!["one".to_owned()] },
-        kernels: BTreeMap::from([("one".to_owned(), BTreeMap::from([("forward".to_owned(), "lanes".to_owned())]))]),
+        kernels: [("one".to_owned(), kernels.into())].into(),
+        ..Config::new(table, data, classes, None).unwrap()
     }
 }
 
@@ -213,7 +178,7 @@ mod tests {
     fn configurations_come_back_as_written() {
         let folder = tempfile::tempdir().unwrap();
         let run = folder.path().join("deep/run");
-        let mut config = config_for_tests("alexnet", crate::recipe::PAPER);
+        let mut config = config_for_tests("alexnet");
         config.lr = 0.1 + 0.2;
         config.weights = Some("/some/where".into());
         config.epochs = None;

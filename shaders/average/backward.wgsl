@@ -1,14 +1,10 @@
 // dx[c, p, n] = Σ over the windows that hold p of dy / places of the window inside.
 
 #import each
+#import reach
 
 @group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [C, OUT_H, OUT_W, N4]
 @group(0) @binding(1) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
-
-// First output whose window reaches `place`.
-fn first(place: u32) -> u32 {
-    return (max(place + STRIDE, WINDOW) - WINDOW) / STRIDE;
-}
 
 // Places of window `q` inside a side.
 fn extent(q: u32, side: u32) -> u32 {

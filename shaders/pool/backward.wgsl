@@ -1,15 +1,11 @@
 // dx[c, p, n] = Σ of dy over the windows whose winner is p, in scan order.
 
 #import each
+#import reach
 
 @group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [C, OUT_H, OUT_W, N4]
 @group(0) @binding(1) var<storage, read> winner: array<u32>;              // [C, OUT_H, OUT_W, N4]: a byte an image
 @group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
-
-// First output whose window reaches `place`.
-fn first(place: u32) -> u32 {
-    return (max(place + STRIDE, WINDOW) - WINDOW) / STRIDE;
-}
 
 fn each(i: u32) {
     let n = i % N4;

@@ -323,11 +323,10 @@ fn data_differences(config: &Config) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe;
 
     #[test]
     fn the_paper_itself_differs_only_where_it_must() {
-        let config = crate::run::config_for_tests("alexnet", PAPER);
+        let config = crate::run::config_for_tests("alexnet");
         let list = differences(&Config { recipe: Figures::Paper, ..config.clone() });
         let kinds: Vec<_> = list.iter().map(|d| d.split(':').next().unwrap()).collect();
         assert_eq!(kinds, ["Schedule", "Data", "Augmentation", "Machine"]);
@@ -337,7 +336,7 @@ mod tests {
 
     #[test]
     fn tiny_names_its_net_batch_length_and_initialisation() {
-        let list = differences(&crate::run::config_for_tests("tiny", recipe::TINY)).join("\n");
+        let list = differences(&crate::run::config_for_tests("tiny")).join("\n");
         for word in ["`tiny`", "Batch: 32", "fan-in", "12 passes", "steps:9,11"] {
             assert!(list.contains(word), "{word} in {list}");
         }
@@ -345,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_card_reads_without_an_evaluation() {
-        let config = crate::run::config_for_tests("tiny", recipe::TINY);
+        let config = crate::run::config_for_tests("tiny");
         let text = card(Path::new("runs/tiny-1"), &config, 3, &[]);
         assert!(text.starts_with("# tiny-1\n") && text.contains("Not evaluated yet"));
         assert!(text.contains("--augment full --order shuffled") && text.contains("--recipe source"));

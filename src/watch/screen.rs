@@ -163,7 +163,7 @@ mod tests {
         assert!(shown(&mut watched, 100, 20).contains("there is no run yet"));
         fs::create_dir(&path).unwrap();
         assert!(shown(&mut watched, 100, 20).contains("there is no run yet"));
-        let run = Run::create(Some(&path), config_for_tests("tiny", crate::recipe::TINY)).unwrap();
+        let run = Run::create(Some(&path), config_for_tests("tiny")).unwrap();
         assert!(shown(&mut watched, 100, 20).contains("no step is done yet"));
 
         let step = |step: u64| {
