@@ -233,15 +233,27 @@ impl Campaign {
         for (i, run) in planned.runs.iter().enumerate() {
             let name =
                 format!("{} {}/{}: {}, seed {}", planned.experiment.name, i + 1, planned.runs.len(), run.arm, run.seed);
-            if run.of > 1 && !is_chosen(planned, &trials, run) {
+            let beside = planned.runs.iter().filter(|other| other.seed == 1 && other.one_of == run.one_of);
+            let beside: Vec<_> = beside.map(|other| other.arm.as_str()).collect();
+            let best = || trials.best(beside.iter().copied(), planned.experiment.choose);
+            if run.of > 1 && best() != Some(&run.arm) {
                 continue;
             }
-            let named = |error| match error {
-                Error::Diverged(why) => Error::Diverged(format!("{} with seed {}: {why}", run.arm, run.seed)),
-                other => other,
+            let trained = match self.lab.train(run.source, &run.config, &name) {
+                Ok(Some(trained)) => trained,
+                Ok(None) => return Ok(None),
+                Err(Error::Diverged(why)) => {
+                    let why = format!("{} with seed {}: {why}", run.arm, run.seed);
+                    let is_tried = run.one_of.is_some() && run.seed == 1;
+                    let is_last = beside.last() == Some(&run.arm.as_str());
+                    if !is_tried || (is_last && best().is_none()) {
+                        return Err(Error::Diverged(why));
+                    }
+                    self.lab.progress().tell(&format!("  {why}"));
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
-            let trained = self.lab.train(run.source, &run.config, &name).map_err(named)?;
-            let Some(trained) = trained else { return Ok(None) };
             match trials.arms.iter_mut().find(|(arm, _)| *arm == run.arm) {
                 Some((_, runs)) => runs.push(trained),
                 None => trials.arms.push((run.arm.clone(), vec![trained])),
@@ -272,14 +284,6 @@ impl Run {
     fn expected(&self) -> f64 {
         self.seconds / self.of as f64
     }
-}
-
-/// Whether no other arm that was tried beside this one was better with the first seed.
-fn is_chosen(planned: &Planned, trials: &Trials, run: &Run) -> bool {
-    let score = |arm: &str| (planned.experiment.choose)(&trials.arm(arm)[0]);
-    let beside = planned.runs.iter().filter(|other| other.seed == 1 && other.one_of == run.one_of);
-    let best = beside.min_by(|a, b| score(&a.arm).total_cmp(&score(&b.arm)));
-    best.is_some_and(|best| best.arm == run.arm)
 }
 
 /// Arms of which some runs ended where they began: what is said of them is that they stall.

@@ -58,7 +58,8 @@ pub struct Arm {
     pub set: Box<dyn Fn(&mut Config)>,
     /// The arm of the same seed with whose weights, but the last layer, it begins.
     pub after: Option<String>,
-    /// Arms of one name here are tried with the first seed, and the best of them alone goes on with the others.
+    /// Arms of one name here are tried with the first seed, where they may diverge, and the best of them alone goes on with
+    /// the others.
     pub one_of: Option<&'static str>,
     /// Whether the experiment does without it where its images are not named.
     pub optional: bool,
@@ -119,6 +120,13 @@ impl Trials {
     /// Whether an arm was trained.
     pub fn has(&self, name: &str) -> bool {
         self.arms.iter().any(|(own, _)| own == name)
+    }
+
+    /// Of arms that were tried beside each other, the one with the lowest score with the first seed; `None` where every
+    /// one diverged.
+    pub fn best<'a>(&self, arms: impl IntoIterator<Item = &'a str>, score: fn(&Trained) -> f64) -> Option<&'a str> {
+        let first = |arm: &str| score(&self.arm(arm)[0]);
+        arms.into_iter().filter(|arm| self.has(arm)).min_by(|a, b| first(a).total_cmp(&first(b)))
     }
 
     /// The runs of an arm, in the order of the seeds.

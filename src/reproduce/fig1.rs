@@ -79,16 +79,16 @@ fn measure(lab: &Lab, trials: &Trials) -> Result<Outcome> {
     let mut sides = Vec::new();
     for activation in ACTIVATIONS {
         let arms = GRID.map(|rate| name(activation, rate));
+        let arms = || arms.iter().map(String::as_str).filter(|arm| trials.has(arm));
         let side = |arm: &str| {
             let runs = trials.arm(arm);
             Side::steps(arm, &runs.iter().map(reached).collect::<Vec<_>>(), runs[0].config.steps)
         };
-        for side in arms.iter().map(|arm| side(arm)) {
+        for side in arms().map(side) {
             let steps: Vec<_> = (0..side.values.len()).map(|i| side.word(i)).collect();
             outcome.table.push([format!("steps of {}", side.name), steps.join(", "), "—".to_owned()]);
         }
-        let score = |arm: &str| choose(&trials.arm(arm)[0]);
-        sides.extend(arms.iter().min_by(|a, b| score(a).total_cmp(&score(b))).map(|arm| side(arm)));
+        sides.extend(trials.best(arms(), choose).map(side));
     }
     let [relu, tanh] = <[Side; 2]>::try_from(sides).expect("two activations");
     let chosen = [&relu.name, &tanh.name].map(|name| (name.as_str(), trials.arm(name)));
