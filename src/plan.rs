@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Profile;
-use crate::net::{Net, On, Reads};
+use crate::net::{Net, On, Reads, Tensor};
 use crate::products::Needs;
 use std::ops::Range;
 
@@ -138,7 +138,7 @@ impl Plan {
     /// binding runs as more micro-batches than asked for.
     ///
     /// # Errors
-    /// Not even one image's tensors can be bound.
+    /// Not even one image's tensors can be bound, or a buffer cannot hold a column's part of a parameter.
     pub fn new(net: &Net, profiles: &[&Profile], images: usize, accumulate: usize) -> Result<Self> {
         Self::of(net, profiles, images, accumulate, &phases(net))
     }
@@ -154,6 +154,7 @@ impl Plan {
     }
 
     fn of(net: &Net, profiles: &[&Profile], images: usize, accumulate: usize, phases: &[Phase]) -> Result<Self> {
+        ensure_parameters(net, profiles)?;
         let placement: Vec<_> =
             (0..net.table.columns).map(|c| if profiles.len() == net.table.columns { c } else { 0 }).collect();
         let mut micro_batches = accumulate.clamp(1, images);
@@ -328,6 +329,22 @@ pub fn check_memory(net: &Net, profiles: &[&Profile], plan: &Plan, memory: &[Opt
         mib(needed),
         mib(free)
     )))
+}
+
+/// Parameters are bound in ranges, but each lies in one buffer.
+fn ensure_parameters(net: &Net, profiles: &[&Profile]) -> Result<()> {
+    let holds = profiles.iter().map(|profile| profile.max_buffer).min().unwrap_or(0);
+    let bytes = |tensor: &Tensor| (tensor.len() / net.columns_of(tensor.row) * size_of::<f32>()) as u64;
+    match net.tensors().iter().find(|tensor| bytes(tensor) > holds) {
+        None => Ok(()),
+        Some(tensor) => Err(Error::Limit(format!(
+            "{}: {} takes {} bytes a column, a buffer of this adapter holds {holds}; use another adapter{}",
+            net.table,
+            tensor.name,
+            bytes(tensor),
+            if tensor.dims[0] == net.classes { ", or images of fewer classes" } else { "" }
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -189,12 +189,13 @@ fn nan_stops_the_step_and_is_named() {
     }
 }
 
-/// `half`'s fc6 (151 MB) and 2,000 classes under WebGPU's default limits: 128 MiB a binding, 256 MiB a buffer.
+/// `half`'s fc6 (151 MB) and fc8 of 16,000 classes (262 MB) under WebGPU's default limits: 128 MiB a binding, 256 MiB a
+/// buffer. More classes than a buffer holds are refused in words.
 #[test]
 fn half_runs_within_default_limits() {
     let _alone = common::alone();
     let Some(row) = adapters().first() else { return };
-    let net = Net::resolve(&HALF, 2000, 0.5).unwrap();
+    let net = Net::resolve(&HALF, 16_000, 0.5).unwrap();
     let device = row.open_with_default_limits().unwrap();
     assert_eq!(device.raw.limits().max_storage_buffer_binding_size, 128 << 20);
     let batch = seeded::batch(&net, 2);
@@ -204,12 +205,19 @@ fn half_runs_within_default_limits() {
     let pass = reference::run(&net, &seeded::widen(&weights), &batch, Some((TRAIN.0, 1)), false);
     near("loss", outcome.loss, pass.loss, 1e-4 * pass.loss);
     let after = machine.weights().unwrap();
-    let fc6 = net.tensors().iter().position(|t| t.name == "fc6.weight").unwrap();
-    assert!(after[fc6] != weights[fc6] && after[fc6].iter().all(|w| w.is_finite()));
-    // Both ends of the tensor moved: every range was bound.
-    let moved = |range: std::ops::Range<usize>| range.clone().any(|i| after[fc6][i] != weights[fc6][i]);
-    let len = weights[fc6].len();
-    assert!(moved(0..len / 8) && moved(len - len / 8..len));
+    for (i, tensor) in net.tensors().iter().enumerate() {
+        if !["fc6.weight", "fc8.weight"].contains(&&*tensor.name) {
+            continue;
+        }
+        assert!(4 * weights[i].len() > 128 << 20 && after[i].iter().all(|w| w.is_finite()), "{}", tensor.name);
+        // Both ends of the tensor moved: every range was bound.
+        let moved = |range: std::ops::Range<usize>| range.clone().any(|at| after[i][at] != weights[i][at]);
+        let len = weights[i].len();
+        assert!(moved(0..len / 8) && moved(len - len / 8..len), "{}", tensor.name);
+    }
+    let more = Net::resolve(&HALF, 22_000, 0.5).unwrap();
+    let refused = Machine::new(&more, &[device], settings(2)).err().expect("360 MB").to_string();
+    assert!(refused.contains("fc8.weight") && refused.contains("360448000"), "{refused}");
 }
 
 /// A batch that no binding could hold whole still runs, as micro-batches.
