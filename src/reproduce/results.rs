@@ -136,9 +136,12 @@ pub fn summarise(out: &Path) -> Result<()> {
     super::report::page(out, &records)?.write(&out.join("report.html"))
 }
 
-/// The mean difference and its interval in words.
+/// The mean difference and its interval in words. Where only the second side is of runs that never got there, it is a
+/// lower bound.
 pub fn here(finding: &Finding) -> String {
-    let words = |i: Interval| format!("{} [{}, {}]", short(i.mean), short(i.low), short(i.high));
+    let [first, second] = [0, 1].map(|i| finding.sides.get(i).is_some_and(|side| side.at_least.contains(&true)));
+    let bound = if second && !first { "at least " } else { "" };
+    let words = |i: Interval| format!("{bound}{} [{}, {}]", short(i.mean), short(i.low), short(i.high));
     finding.interval.map_or_else(|| "—".to_owned(), words)
 }
 
@@ -271,4 +274,19 @@ fn section(out: &mut String, record: &Record) -> std::fmt::Result {
         writeln!(out, "\n{remark}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::experiment::Side;
+    use super::*;
+
+    #[test]
+    fn runs_that_never_got_there_bound_a_ratio_from_below() {
+        let side = |steps: [Option<u64>; 3]| Side::steps("side", &steps, 480);
+        let first = [Some(100), Some(200), Some(150)];
+        let ratio = |second| here(&Finding::ratio("ratio", side(first), side(second), None));
+        assert!(ratio([None; 3]).starts_with("at least 3."), "{}", ratio([None; 3]));
+        assert!(ratio([Some(300); 3]).starts_with("2."), "{}", ratio([Some(300); 3]));
+    }
 }
