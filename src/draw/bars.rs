@@ -4,11 +4,12 @@ use super::{
     Anchor, Area, Axis, Canvas, GREY, INK, PALE, Picture, SMALL, Stroke, TEXT, TITLE, colour, fit, text_width,
 };
 
+/// Width of a picture whose words leave enough for the bars.
 const WIDTH: f64 = 720.0;
+/// The least that the bars have of it.
+const LENGTH: f64 = 320.0;
 const MARGIN: f64 = 16.0;
 const ROW: f64 = 32.0;
-/// The most of the width that names take.
-const NAMES: f64 = 0.4;
 
 /// One bar.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,25 +42,21 @@ impl Bars {
     pub fn picture(&self) -> Picture {
         let top = MARGIN + if self.title.is_empty() { 0.0 } else { TITLE + 14.0 };
         let rows = self.bars.len() as f64 * ROW;
-        let mut canvas = Canvas::new(WIDTH, top + rows + 56.0 + MARGIN);
-        let within = WIDTH - 2.0 * MARGIN;
-        canvas.text((MARGIN, MARGIN + TITLE * 0.8), Anchor::Start, TITLE, INK, &fit(&self.title, TITLE, within));
         let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|t| text_width(t, TEXT)).fold(0.0, f64::max);
-        let names = widest(&mut self.bars.iter().map(|bar| &bar.name)).min(NAMES * within);
+        let names = widest(&mut self.bars.iter().map(|bar| &bar.name));
         let notes = widest(&mut self.bars.iter().map(|bar| &bar.note));
-        let plot = Area {
-            x: MARGIN + names + 12.0,
-            y: top,
-            width: (within - names - 12.0 - notes - 10.0).max(1.0),
-            height: rows,
-        };
+        let width = WIDTH.max(names + LENGTH + notes + 22.0 + 2.0 * MARGIN);
+        let within = width - 2.0 * MARGIN;
+        let mut canvas = Canvas::new(width, top + rows + 56.0 + MARGIN);
+        canvas.text((MARGIN, MARGIN + TITLE * 0.8), Anchor::Start, TITLE, INK, &fit(&self.title, TITLE, within));
+        let plot = Area { x: MARGIN + names + 12.0, y: top, width: within - names - 12.0 - notes - 10.0, height: rows };
         let ends = self.bars.iter().flat_map(|bar| {
             let (low, high) = bar.interval.unwrap_or((bar.value, bar.value));
             [0.0, bar.value, low, high]
         });
         let span = self.axis.span(ends);
         let at = |value: f64| plot.x + span.place(value).unwrap_or(0.0).clamp(0.0, 1.0) * plot.width;
-        for (value, label) in span.ticks((plot.width / 90.0).max(2.0) as usize) {
+        for (value, label) in span.ticks((plot.width / 60.0) as usize) {
             canvas.line(&[(at(value), plot.y), (at(value), plot.bottom())], Stroke::new(PALE, 1.0));
             canvas.text((at(value), plot.bottom() + 19.0), Anchor::Middle, SMALL, GREY, &label);
         }
@@ -75,8 +72,8 @@ impl Bars {
                 }
             }
             let base = middle + TEXT * 0.35;
-            canvas.text((plot.x - 12.0, base), Anchor::End, TEXT, INK, &fit(&bar.name, TEXT, names));
-            canvas.text((WIDTH - MARGIN, base), Anchor::End, TEXT, INK, &bar.note);
+            canvas.text((plot.x - 12.0, base), Anchor::End, TEXT, INK, &bar.name);
+            canvas.text((width - MARGIN, base), Anchor::End, TEXT, INK, &bar.note);
         }
         canvas.line(&[(at(0.0), plot.y), (at(0.0), plot.bottom())], Stroke::new(GREY, 1.5));
         let middle = plot.x + plot.width / 2.0;
@@ -105,5 +102,13 @@ mod tests {
         assert!((1.95..2.05).contains(&ratio), "{ratio}");
         assert!(picture.source().contains("top-1 error (%)") && picture.source().contains(">one<"));
         assert!(image.width() == WIDTH as u32 * PIXELS);
+
+        // A long name is never cut: the picture is wider.
+        let name = "held-out top-1 error of a network, less that of another whose name is even longer";
+        let long = Bars { bars: vec![bar(name, 10.0, 0)], ..bars }.picture();
+        assert!(long.source().contains(name));
+        let image = long.raster().unwrap();
+        let length = image.rows().map(|row| row.filter(|p| **p == colour(0)).count()).max().unwrap() as f64;
+        assert!(image.width() > WIDTH as u32 * PIXELS && length > 0.9 * LENGTH * f64::from(PIXELS), "{length}");
     }
 }
