@@ -273,6 +273,7 @@ impl Campaign {
             scale: self.request.scale,
             version: crate::run::VERSION.to_owned(),
             date: jiff::Timestamp::now().to_string().chars().take(10).collect(),
+            machine: results::machine(),
             adapters: self.lab.adapters(),
             status,
         }

@@ -1,7 +1,7 @@
 //! The results as one HTML file, numbers and pictures beside the paper's.
 
 use super::experiment::{Finding, Outcome, Side};
-use super::results::{ArmRecord, Record, RunRecord, Status, here, scale_words, summary};
+use super::results::{ArmRecord, Record, RunRecord, Status, here, made, scale_words, summary};
 use super::statistics::short;
 use crate::draw::{Axis, Bar, Bars};
 use crate::error::{Error, Result};
@@ -18,15 +18,7 @@ const WIDEST: u32 = 900;
 /// A picture that cannot be read.
 pub fn page(out: &Path, records: &[Record]) -> Result<Page> {
     let first = records.first();
-    let lead = first.map_or_else(String::new, |record| {
-        format!(
-            "By `alexnet reproduce --scale {}`, version {}, {}, on {}.",
-            crate::run::word(&record.scale),
-            record.version,
-            record.date,
-            record.adapters.join(" and ")
-        )
-    });
+    let lead = first.map_or_else(String::new, made);
     let mut blocks: Vec<_> = first.into_iter().flat_map(|record| scale_words(record.scale)).map(Block::Text).collect();
     blocks.push(Block::Text(summary()));
     blocks.push(Block::Table(overview(records)));

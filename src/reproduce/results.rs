@@ -29,6 +29,8 @@ pub struct Record {
     pub version: String,
     /// Day, UTC.
     pub date: String,
+    /// Its machine, as [`machine`] names it.
+    pub machine: String,
     /// What it ran on.
     pub adapters: Vec<String>,
     /// What came of it.
@@ -145,6 +147,28 @@ pub fn here(finding: &Finding) -> String {
     finding.interval.map_or_else(|| "—".to_owned(), words)
 }
 
+/// Cores, processor and system of this machine.
+pub fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, Into::<usize>::into);
+    let kind = sysinfo::RefreshKind::nothing().with_cpu(sysinfo::CpuRefreshKind::nothing());
+    let system = sysinfo::System::new_with_specifics(kind).ok();
+    let brand = system.and_then(|system| system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()));
+    let of = brand.filter(|brand| !brand.is_empty()).map_or_else(String::new, |brand| format!(" of {brand}"));
+    format!("{cores} cores{of}, {} {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// By which command, when and where.
+pub fn made(record: &Record) -> String {
+    format!(
+        "By `alexnet reproduce --scale {}`, version {}, {}, on {}; the machine: {}.",
+        crate::run::word(&record.scale),
+        record.version,
+        record.date,
+        record.adapters.join(" and "),
+        record.machine
+    )
+}
+
 /// What must be said of a scale.
 pub fn scale_words(scale: Scale) -> Option<String> {
     match scale {
@@ -183,14 +207,7 @@ pub fn markdown(records: &[Record]) -> String {
 fn write_markdown(out: &mut String, records: &[Record]) -> std::fmt::Result {
     writeln!(out, "# The paper, reproduced\n")?;
     if let Some(first) = records.first() {
-        let scale = crate::run::word(&first.scale);
-        writeln!(
-            out,
-            "Written by `alexnet reproduce --scale {scale}` (version {}) on {}, on {}.\n",
-            first.version,
-            first.date,
-            first.adapters.join(" and ")
-        )?;
+        writeln!(out, "{}\n", made(first))?;
         if let Some(words) = scale_words(first.scale) {
             writeln!(out, "{words}\n")?;
         }
