@@ -38,18 +38,18 @@ fn what_cannot_be_done_is_refused() {
 fn equal_runs_are_trained_once_and_results_stand_beside_the_papers() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let plan = done(folder, "reproduce lrn overlap --scale trial --seeds 2 --out o --dry-run");
-    for part in ["lrn (3.3)", "tiny --without norm", "4 steps of 8", "MiB, trained in lrn", "6 runs"] {
+    let plan = done(folder, "reproduce two-gpus overlap --scale trial --seeds 2 --out o --dry-run");
+    for part in ["two-gpus (3.2)", "tiny-half", "4 steps of 8", "MiB, trained in two-gpus", "6 runs"] {
         assert!(plan.contains(part), "{part} in {plan}");
     }
     let trained = || folder.join("o/runs").read_dir().map_or(0, Iterator::count);
     assert_eq!(trained(), 0, "a plan trains nothing");
-    let out = done(folder, "reproduce lrn overlap --scale trial --seeds 2 --out o");
+    let out = done(folder, "reproduce two-gpus overlap --scale trial --seeds 2 --out o");
     assert!(out.contains("REPRODUCTION.md"), "{out}");
     let before = runs(&folder.join("o"));
     assert_eq!(before.len(), 6, "{before:?}");
     let records = read(&folder.join("o")).unwrap();
-    assert_eq!(records.iter().map(|record| &record.name[..]).collect::<Vec<_>>(), ["lrn", "overlap"]);
+    assert_eq!(records.iter().map(|record| &record.name[..]).collect::<Vec<_>>(), ["two-gpus", "overlap"]);
     for record in &records {
         let Status::Run { arms, outcome, .. } = &record.status else { panic!("{record:?}") };
         assert!(arms.iter().all(|arm| arm.steps == 4 && arm.runs.len() == 2));
@@ -62,11 +62,11 @@ fn equal_runs_are_trained_once_and_results_stand_beside_the_papers() {
         assert!(own.clone().all(|name| before.iter().any(|(run, _)| *run == name)), "{:?}", own.collect::<Vec<_>>());
     }
     let text = fs::read_to_string(folder.join("o/REPRODUCTION.md")).unwrap();
-    for part in ["| `lrn` | 3.3 |", "−1.4", "held-out top-1 error, 3/2 − 2/2, points", "CIFAR-10: not run"] {
+    for part in ["| `two-gpus` | 3.2 |", "−1.7", "held-out top-1 error, 3/2 − 2/2, points"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     // Once more: nothing is trained.
-    done(folder, "reproduce lrn --scale trial --seeds 2 --out o");
+    done(folder, "reproduce two-gpus --scale trial --seeds 2 --out o");
     assert_eq!(runs(&folder.join("o")), before);
 }
 
@@ -88,6 +88,13 @@ fn every_experiment_runs_to_its_end_and_stands_in_the_report() {
         }
         assert!(html.contains(&record.title), "{} is not in the report", record.name);
     }
+    assert!(html.contains("CIFAR-10: not run"));
+    // Of the rates that an arm is tried with, one alone goes on with the second seed.
+    let lrn = records.iter().find(|record| record.name == "lrn").unwrap();
+    let Status::Run { arms, .. } = &lrn.status else { panic!("{lrn:?}") };
+    let chosen: Vec<_> = arms.iter().filter(|arm| arm.runs.len() == 2).map(|arm| &arm.name[..]).collect();
+    assert!(arms.len() == 6 && chosen.len() == 2, "{chosen:?}");
+    assert!(chosen[0].starts_with("without at") && chosen[1].starts_with("with at"), "{chosen:?}");
     assert!(!html.contains("http://") && !html.contains("https://"), "the report fetches something");
 }
 

@@ -324,7 +324,7 @@ fn commands_read_the_cache_and_runs_record_their_choices() {
     fs::remove_dir_all(folder.join("plain/step-0000002")).unwrap();
     let config = fs::read_to_string(folder.join("plain/config.toml")).unwrap();
     fs::write(folder.join("plain/config.toml"), config.replace(&format!("= {first:?}"), "= \"warp 9\"")).unwrap();
-    fail(with_own_cache(folder, "train data --resume plain"), 1, &["warp 9", "config.toml"]);
+    fail(with_own_cache(folder, "train data --resume plain"), 2, &["warp 9", "config.toml"]);
 
     // The other readers.
     let eval = ["eval", "tuned", "data", "--batch", "4", "--adapters", "0", "--cache", "cache", "--exact"];
