@@ -30,7 +30,7 @@ pub use bench::BenchCommand;
 pub use commands::run;
 pub use data::{DataArgs, SourceArgs};
 pub use features::FeaturesArgs;
-pub use net::{NetArgs, VariationArgs};
+pub use net::{NetArgs, StepArgs, VariationArgs};
 pub use plot::PlotArgs;
 pub use prepare::PrepareArgs;
 pub use report::ReportArgs;
@@ -216,21 +216,9 @@ pub struct SynthArgs {
 /// Options of `describe`.
 #[derive(Args, Debug)]
 pub struct DescribeArgs {
-    /// The network.
+    /// The step it is about.
     #[command(flatten)]
-    pub net: NetArgs,
-    /// Images a step [default: the network's own].
-    #[arg(long, value_parser = count())]
-    pub batch: Option<usize>,
-    /// Micro-batches a step.
-    #[arg(long, default_value = "1", value_parser = count())]
-    pub accumulate: usize,
-    /// Classes [default: 1000; tiny: 10].
-    #[arg(long, value_parser = count())]
-    pub classes: Option<usize>,
-    /// Adapters by index or part of a name.
-    #[arg(long, value_name = "LIST")]
-    pub adapters: Option<String>,
+    pub step: StepArgs,
     /// How a step's cost grows with batch, image size, classes and the link between two adapters: the plan's counts over
     /// measured rates.
     #[arg(long)]

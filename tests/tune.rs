@@ -9,7 +9,7 @@ use alexnet::net::Net;
 use alexnet::plan::Plan;
 use alexnet::products::{Choices, Family, Kind, Product, Variant};
 use alexnet::tune::{self, Cache, End, Event, How, Task};
-use common::binary::{alexnet, fail, fails, succeed, with_own_cache};
+use common::binary::{alexnet, fail, succeed, with_own_cache};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -381,7 +381,7 @@ fn bad_input_is_answered() {
         (&["tune", "--net", "tiny", "--adapters", "77"], 1, &["no adapter 77"]),
         (&["tune", "--net", "tiny", "--batch", "4", "--cache", "file"], 1, &["file"]),
     ] {
-        fails(folder, words, code, parts);
+        fail(with_own_cache(folder, words), code, parts);
     }
     // No time at all: nothing is measured, and that is said.
     let (shown, notes) = done(folder, &["tune", "--net", "tiny", "--batch", "4", "--budget", "0", "--cache", "cache"]);

@@ -1,7 +1,7 @@
 //! `bench`: whole steps, exchanges, single kernels, the loader.
 
 use super::commands::{of_default_classes, say, workers};
-use super::compare::Report;
+use super::compare::{PrintArgs, Report};
 use super::net::tables;
 use super::values::count;
 use super::{KernelArgs, NetArgs, SourceArgs, VariationArgs, loader};
@@ -45,16 +45,13 @@ pub enum BenchCommand {
         /// Which kernels.
         #[command(flatten)]
         kernels: KernelArgs,
-        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
-        #[arg(long, value_name = "FILE")]
-        compare: Option<PathBuf>,
         /// Note when each adapter, link and host thread worked in one step more: a printed timeline, and FILE in
         /// Chrome's trace event format (chrome://tracing, ui.perfetto.dev).
         #[arg(long, value_name = "FILE")]
         trace: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// How it is printed.
+        #[command(flatten)]
+        print: PrintArgs,
     },
     /// Transfers between two adapters through host memory, from 4 kB to the network's largest; a JSON line each.
     Exchange {
@@ -95,12 +92,9 @@ pub enum BenchCommand {
         /// Which kernels.
         #[command(flatten)]
         kernels: KernelArgs,
-        /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
-        #[arg(long, value_name = "FILE")]
-        compare: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        /// How it is printed.
+        #[command(flatten)]
+        print: PrintArgs,
     },
     /// Loading and augmenting the images of DATA/train, once.
     Loader {
@@ -137,11 +131,10 @@ pub(super) fn run(command: BenchCommand) -> Result<()> {
             steps,
             adapters,
             kernels,
-            compare,
             trace: file,
-            json,
+            print,
         } => {
-            let mut report = Report::new(json, compare.as_deref())?;
+            let mut report = Report::new(print.json, print.compare.as_deref())?;
             if file.is_some() && nets.len() * batches.len().max(1) > 1 {
                 let why = "--trace: one file holds one step; name one --net and one --batch";
                 return Err(Error::Usage(why.to_owned()).into());
@@ -162,7 +155,7 @@ pub(super) fn run(command: BenchCommand) -> Result<()> {
                     report.line(&step)?;
                     if let Some(file) = &file {
                         trace::write(&spans, file)?;
-                        if !json {
+                        if !print.json {
                             say(&trace::timeline(&spans))?;
                         }
                     }
@@ -170,8 +163,8 @@ pub(super) fn run(command: BenchCommand) -> Result<()> {
             }
             report.end()
         }
-        BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, compare, json } => {
-            let mut report = Report::new(json, compare.as_deref())?;
+        BenchCommand::Kernels { net, batch, row, repeats, adapters, kernels, print } => {
+            let mut report = Report::new(print.json, print.compare.as_deref())?;
             let net = of_default_classes(&net.table()?, None)?;
             let devices = gpu::select(adapters.as_deref(), net.table.columns)?;
             let how = kernels.how(adapters.as_deref());

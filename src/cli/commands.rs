@@ -276,25 +276,25 @@ fn print_shader(args: &ShaderArgs) -> Result<()> {
 }
 
 fn describe(args: &DescribeArgs) -> Result<()> {
-    let net = of_default_classes(&args.net.table()?, args.classes)?;
+    let net = of_default_classes(&args.step.net.table()?, args.step.classes)?;
     let table = &net.table;
-    let batch = args.batch.unwrap_or(recipe::defaults(table).batch);
+    let batch = args.step.batch.unwrap_or(recipe::defaults(table).batch);
     if args.growth {
         let rates = plan::Rates { gflops: args.gflops, gigabytes: args.gigabytes };
-        let found = args.adapters.is_some() || !gpu::list().is_empty();
-        let devices = if found { gpu::select(args.adapters.as_deref(), 2)? } else { Vec::new() };
+        let found = args.step.adapters.is_some() || !gpu::list().is_empty();
+        let devices = if found { gpu::select(args.step.adapters.as_deref(), 2)? } else { Vec::new() };
         let profile = devices.first().map_or_else(Profile::webgpu, |device| device.profile.clone());
         return say(&plan::growth(table, net.classes, batch, &profile, rates)?);
     }
-    if args.adapters.is_none() && gpu::list().is_empty() {
+    if args.step.adapters.is_none() && gpu::list().is_empty() {
         let name = "an adapter with WebGPU's default limits".to_owned();
-        say(&plan::describe(&net, batch, args.accumulate, &[&Profile::webgpu()], &[name])?)?;
+        say(&plan::describe(&net, batch, args.step.accumulate, &[&Profile::webgpu()], &[name])?)?;
         return say(&host_memory(table, batch));
     }
-    let devices = gpu::select(args.adapters.as_deref(), table.columns)?;
+    let devices = gpu::select(args.step.adapters.as_deref(), table.columns)?;
     let profiles: Vec<_> = devices.iter().map(|d| &d.profile).collect();
     let names: Vec<_> = devices.iter().map(|d| d.describe()).collect();
-    say(&plan::describe(&net, batch, args.accumulate, &profiles, &names)?)?;
+    say(&plan::describe(&net, batch, args.step.accumulate, &profiles, &names)?)?;
     say(&host_memory(table, batch))
 }
 

@@ -3,9 +3,21 @@
 use super::commands::say;
 use crate::bench::{Baseline, median};
 use anyhow::Result;
+use clap::Args;
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+
+/// How measured lines are printed.
+#[derive(Args, Debug)]
+pub struct PrintArgs {
+    /// Beside what an earlier --json run printed into FILE, or several: the ratio of each pair, and their median.
+    #[arg(long, value_name = "FILE")]
+    pub compare: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Where lines go.
 pub(super) struct Report {

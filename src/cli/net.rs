@@ -1,5 +1,6 @@
 //! `--net` and what may be varied in it: which network a command is about.
 
+use super::values::count;
 use crate::alexnet::{self, TABLES};
 use crate::error::Result;
 use crate::net::Table;
@@ -16,6 +17,26 @@ pub struct NetArgs {
     /// How it differs from its table.
     #[command(flatten)]
     pub variation: VariationArgs,
+}
+
+/// A training step, where no data and no run say more.
+#[derive(Args, Debug)]
+pub struct StepArgs {
+    /// The network.
+    #[command(flatten)]
+    pub net: NetArgs,
+    /// Images a step [default: the network's own].
+    #[arg(long, value_parser = count())]
+    pub batch: Option<usize>,
+    /// Micro-batches a step.
+    #[arg(long, default_value = "1", value_parser = count())]
+    pub accumulate: usize,
+    /// Classes [default: 1000; tiny: 10].
+    #[arg(long, value_parser = count())]
+    pub classes: Option<usize>,
+    /// Adapters by index or part of a name.
+    #[arg(long, value_name = "LIST")]
+    pub adapters: Option<String>,
 }
 
 /// What is varied in a network.

@@ -1,8 +1,8 @@
 //! `tune`: measures variants, or shows what was measured.
 
-use super::NetArgs;
+use super::StepArgs;
 use super::commands::{INTERRUPTED, of_default_classes, say};
-use super::values::{count, minutes};
+use super::values::minutes;
 use crate::gpu;
 use crate::plan::Plan;
 use crate::products::Precision;
@@ -19,21 +19,9 @@ use std::time::{Duration, Instant};
 /// Options of `tune`.
 #[derive(Args, Debug)]
 pub struct TuneArgs {
-    /// The network.
+    /// The step it is about.
     #[command(flatten)]
-    pub net: NetArgs,
-    /// Images a step [default: the network's own].
-    #[arg(long, value_parser = count())]
-    pub batch: Option<usize>,
-    /// Micro-batches a step.
-    #[arg(long, default_value = "1", value_parser = count())]
-    pub accumulate: usize,
-    /// Classes [default: 1000; tiny: 10].
-    #[arg(long, value_parser = count())]
-    pub classes: Option<usize>,
-    /// Adapters by index or part of a name.
-    #[arg(long, value_name = "LIST")]
-    pub adapters: Option<String>,
+    pub step: StepArgs,
     /// Operands of the products whose variants are measured.
     #[arg(long, value_enum, default_value = "f32")]
     pub precision: Precision,
@@ -56,14 +44,14 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Measures what the cache lacks, unless only asked to show it.
 pub(super) fn run(args: &TuneArgs) -> Result<ExitCode> {
-    let net = of_default_classes(&args.net.table()?, args.classes)?;
-    let images = args.batch.unwrap_or(recipe::defaults(&net.table).batch);
+    let net = of_default_classes(&args.step.net.table()?, args.step.classes)?;
+    let images = args.step.batch.unwrap_or(recipe::defaults(&net.table).batch);
     let folder = tune::folder(args.cache.as_deref())?;
-    let devices = gpu::select(args.adapters.as_deref(), net.table.columns)?;
+    let devices = gpu::select(args.step.adapters.as_deref(), net.table.columns)?;
     let mut devices =
         devices.iter().map(|device| device.with_precision(args.precision)).collect::<Result<Vec<_>, _>>()?;
     let profiles: Vec<_> = devices.iter().map(|device| &device.profile).collect();
-    let batch = Plan::new(&net, &profiles, images, args.accumulate)?.batch;
+    let batch = Plan::new(&net, &profiles, images, args.step.accumulate)?.batch;
     devices.dedup_by_key(|device| device.describe());
     let tasks = tune::tasks(&net, batch);
     if !args.show {

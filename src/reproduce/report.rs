@@ -1,7 +1,7 @@
 //! The results as one HTML file, numbers and pictures beside the paper's.
 
 use super::experiment::{Finding, Outcome, Side};
-use super::results::{ArmRecord, Record, RunRecord, Status, here, made, scale_words, summary};
+use super::results::{ArmRecord, Record, RunRecord, Status, here, provenance, scale_words, summary};
 use super::statistics::short;
 use crate::draw::{Axis, Bar, Bars};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ const WIDEST: u32 = 900;
 /// A picture that cannot be read.
 pub fn page(out: &Path, records: &[Record]) -> Result<Page> {
     let first = records.first();
-    let lead = first.map_or_else(String::new, made);
+    let lead = first.map_or_else(String::new, provenance);
     let mut blocks: Vec<_> = first.into_iter().flat_map(|record| scale_words(record.scale)).map(Block::Text).collect();
     blocks.push(Block::Text(summary()));
     blocks.push(Block::Table(overview(records)));

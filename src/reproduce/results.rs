@@ -158,7 +158,7 @@ pub fn machine() -> String {
 }
 
 /// By which command, when and where.
-pub fn made(record: &Record) -> String {
+pub fn provenance(record: &Record) -> String {
     format!(
         "By `alexnet reproduce --scale {}`, version {}, {}, on {}; the machine: {}.",
         crate::run::word(&record.scale),
@@ -207,7 +207,7 @@ pub fn markdown(records: &[Record]) -> String {
 fn write_markdown(out: &mut String, records: &[Record]) -> std::fmt::Result {
     writeln!(out, "# The paper, reproduced\n")?;
     if let Some(first) = records.first() {
-        writeln!(out, "{}\n", made(first))?;
+        writeln!(out, "{}\n", provenance(first))?;
         if let Some(words) = scale_words(first.scale) {
             writeln!(out, "{words}\n")?;
         }
