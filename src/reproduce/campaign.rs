@@ -196,6 +196,7 @@ impl Campaign {
         let start = Instant::now();
         let Some(trials) = self.train(planned)? else { return Ok(None) };
         let mut outcome = (planned.experiment.measure)(&self.lab, &trials)?;
+        outcome.remarks.extend(tried(planned, &trials));
         outcome.remarks.extend(stalled(&trials));
         for finding in &outcome.findings {
             self.lab.progress().tell(&format!("  {}", results::line(finding)));
@@ -285,6 +286,24 @@ impl Run {
     fn expected(&self) -> f64 {
         self.seconds / self.of as f64
     }
+}
+
+/// What a grid leaves open: arms of it that diverged, and a best one at its end, beyond which another may be better.
+fn tried(planned: &Planned, trials: &Trials) -> Vec<String> {
+    let first: Vec<_> = planned.runs.iter().filter(|run| run.seed == 1 && run.one_of.is_some()).collect();
+    let mut remarks = Vec::new();
+    for grid in first.chunk_by(|a, b| a.one_of == b.one_of) {
+        let arms = || grid.iter().map(|run| run.arm.as_str());
+        remarks
+            .extend(arms().filter(|arm| !trials.has(arm)).map(|arm| format!("{arm}: diverged with the first seed.")));
+        let best = trials.best(arms(), planned.experiment.choose);
+        if let Some(best) = best.filter(|_| best == arms().next() || best == arms().last()) {
+            remarks.push(format!(
+                "{best}: the best of its grid lies at the grid's end, so a rate beyond it may be better."
+            ));
+        }
+    }
+    remarks
 }
 
 /// Arms of which some runs ended where they began: what is said of them is that they stall.
