@@ -297,7 +297,7 @@ fn tried(planned: &Planned, trials: &Trials) -> Vec<String> {
         remarks
             .extend(arms().filter(|arm| !trials.has(arm)).map(|arm| format!("{arm}: diverged with the first seed.")));
         let best = trials.best(arms(), planned.experiment.choose);
-        if let Some(best) = best.filter(|_| best == arms().next() || best == arms().last()) {
+        if let Some(best) = best.filter(|_| best == arms().next() || best == arms().next_back()) {
             remarks.push(format!(
                 "{best}: the best of its grid lies at the grid's end, so a rate beyond it may be better."
             ));
