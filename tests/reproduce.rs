@@ -93,7 +93,7 @@ fn every_experiment_runs_to_its_end_and_stands_in_the_report() {
     let lrn = records.iter().find(|record| record.name == "lrn").unwrap();
     let Status::Run { arms, .. } = &lrn.status else { panic!("{lrn:?}") };
     let chosen: Vec<_> = arms.iter().filter(|arm| arm.runs.len() == 2).map(|arm| &arm.name[..]).collect();
-    assert!(arms.len() == 6 && chosen.len() == 2, "{chosen:?}");
+    assert!(arms.len() == 8 && chosen.len() == 2, "{chosen:?}");
     assert!(chosen[0].starts_with("without at") && chosen[1].starts_with("with at"), "{chosen:?}");
     assert!(!html.contains("http://") && !html.contains("https://"), "the report fetches something");
 }
