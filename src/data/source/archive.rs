@@ -17,17 +17,81 @@ const MAX_TEXT: u64 = 256;
 /// Most members of an archive that are remembered.
 const MAX_MEMBERS: usize = 1 << 27;
 
-/// A file in an archive.
+/// A file that a walk meets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Member {
-    /// Its path in the archive; in an archive within it, that one's name without `.tar` before.
+pub(super) struct Entry {
+    /// Its path in the archive.
     pub name: Box<str>,
     /// Bytes before its contents.
     pub offset: u64,
     /// Bytes of its contents.
     pub length: u64,
-    /// Its contents where they are a short text, as a WebDataset's labels are.
-    pub text: Option<Box<str>>,
+}
+
+/// A file of [`Members`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Member<'a> {
+    /// Its path in the archive; in an archive within it, that one's name without `.tar` before.
+    pub name: &'a str,
+    /// Bytes before its contents.
+    pub offset: u64,
+    /// Bytes of its contents, at most [`MAX_FILE`].
+    pub length: u64,
+    /// Its contents where they are a short text, as a WebDataset's labels are; else empty.
+    pub text: &'a str,
+}
+
+/// The files of an archive in the order it holds them; an open set keeps them, so they lie close.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Members {
+    records: Vec<Record>,
+    /// Each file's name and text.
+    words: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Record {
+    offset: u64,
+    /// Where its words begin.
+    words: u64,
+    length: u32,
+    name: u32,
+}
+
+impl Members {
+    /// Appends a file.
+    ///
+    /// # Errors
+    /// There are too many already.
+    pub fn push(&mut self, member: Member) -> Result<(), String> {
+        if self.len() >= MAX_MEMBERS {
+            return Err(format!("more than {MAX_MEMBERS} files in one archive; split it"));
+        }
+        let (length, name) = (u32::try_from(member.length), u32::try_from(member.name.len()));
+        let (Ok(length), Ok(name)) = (length, name) else { return Err("a file of more than 4 GB".to_owned()) };
+        self.records.push(Record { offset: member.offset, words: self.words.len() as u64, length, name });
+        self.words.push_str(member.name);
+        self.words.push_str(member.text);
+        Ok(())
+    }
+
+    /// Files.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The file at a place from 0.
+    pub fn get(&self, place: usize) -> Member<'_> {
+        let Record { offset, words, length, name } = self.records[place];
+        let end = self.records.get(place + 1).map_or(self.words.len(), |next| next.words as usize);
+        let (name, text) = self.words[words as usize..end].split_at(name as usize);
+        Member { name, offset, length: u64::from(length), text }
+    }
+
+    /// Every file.
+    pub fn iter(&self) -> impl Iterator<Item = Member<'_>> {
+        (0..self.len()).map(|place| self.get(place))
+    }
 }
 
 /// Members that no image can be: kinds of them and how many.
@@ -56,7 +120,7 @@ impl Walk {
     ///
     /// # Errors
     /// What is wrong with the archive, and where: it is none, is cut short, or states a size it cannot have.
-    pub fn next<R: Read + Seek>(&mut self, file: &mut R) -> Result<Option<Member>, String> {
+    pub fn next<R: Read + Seek>(&mut self, file: &mut R) -> Result<Option<Entry>, String> {
         if self.done {
             return Ok(None);
         }
@@ -97,7 +161,7 @@ impl Walk {
                     let name = name.unwrap_or_else(|| header.path_bytes().into_owned());
                     let sparse = std::mem::take(&mut extended).sparse;
                     match self.judge(kind, sparse, &name) {
-                        Some(name) => return Ok(Some(Member { name, offset, length, text: None })),
+                        Some(name) => return Ok(Some(Entry { name, offset, length })),
                         None => continue,
                     }
                 }
@@ -200,56 +264,49 @@ pub(super) fn members<R: Read + Seek>(
     file: &mut R,
     end: u64,
     mut progress: impl FnMut(usize, u64),
-) -> Result<(Vec<Member>, Odd), String> {
-    let mut all = Vec::new();
+) -> Result<(Members, Odd), String> {
+    let mut all = Members::default();
     let mut walk = Walk::new(0, end);
-    while let Some(member) = walk.next(file)? {
-        match member.name.strip_suffix(".tar") {
-            Some(name) if begins_archive(file, &member)? => {
-                let mut inner = Walk::new(member.offset, member.offset + member.length);
+    while let Some(entry) = walk.next(file)? {
+        match entry.name.strip_suffix(".tar") {
+            Some(name) if begins_archive(file, &entry)? => {
+                let mut inner = Walk::new(entry.offset, entry.offset + entry.length);
                 let prefix = name.rsplit('/').next().unwrap_or(name);
-                while let Some(found) = inner.next(file).map_err(|why| format!("{}: {why}", member.name))? {
+                while let Some(found) = inner.next(file).map_err(|why| format!("{}: {why}", entry.name))? {
                     let name = format!("{prefix}/{}", found.name).into();
-                    push(&mut all, with_text(file, Member { name, ..found })?, &mut walk.odd)?;
+                    push(&mut all, file, &Entry { name, ..found }, &mut walk.odd)?;
                     progress(all.len(), inner.at);
                 }
                 for (kind, count) in inner.odd {
                     *walk.odd.entry(kind).or_default() += count;
                 }
             }
-            _ => push(&mut all, with_text(file, member)?, &mut walk.odd)?,
+            _ => push(&mut all, file, &entry, &mut walk.odd)?,
         }
         progress(all.len(), walk.at);
     }
     Ok((all, walk.odd))
 }
 
-/// A member with its contents where its name says that they are text and they are short.
-fn with_text<R: Read + Seek>(file: &mut R, mut member: Member) -> Result<Member, String> {
-    if member.length <= MAX_TEXT && [".cls", ".json", ".txt"].iter().any(|end| member.name.ends_with(end)) {
-        let bytes = contents(file, member.offset, member.length)?;
-        member.text = String::from_utf8(bytes).ok().map(Into::into);
-    }
-    Ok(member)
-}
-
-fn push(all: &mut Vec<Member>, member: Member, odd: &mut Odd) -> Result<(), String> {
-    if member.length > MAX_FILE {
+/// Keeps a file, with its contents where its name says that they are text and they are short.
+fn push<R: Read + Seek>(all: &mut Members, file: &mut R, entry: &Entry, odd: &mut Odd) -> Result<(), String> {
+    let Entry { name, offset, length } = entry;
+    if *length > MAX_FILE {
         *odd.entry(format!("files of more than {} MiB", MAX_FILE >> 20)).or_default() += 1;
         return Ok(());
     }
-    if all.len() >= MAX_MEMBERS {
-        return Err(format!("more than {MAX_MEMBERS} files in one archive; split it"));
+    let mut text = String::new();
+    if *length <= MAX_TEXT && [".cls", ".json", ".txt"].iter().any(|end| name.ends_with(end)) {
+        text = String::from_utf8(contents(file, *offset, *length)?).unwrap_or_default();
     }
-    all.push(member);
-    Ok(())
+    all.push(Member { name, offset: *offset, length: *length, text: &text })
 }
 
-fn begins_archive<R: Read + Seek>(file: &mut R, member: &Member) -> Result<bool, String> {
-    if member.length < BLOCK {
+fn begins_archive<R: Read + Seek>(file: &mut R, entry: &Entry) -> Result<bool, String> {
+    if entry.length < BLOCK {
         return Ok(false);
     }
-    let block = contents(file, member.offset, BLOCK)?;
+    let block = contents(file, entry.offset, BLOCK)?;
     Ok(is_header(&block) || block.iter().all(|&b| b == 0))
 }
 

@@ -1,28 +1,54 @@
 //! Images in archives, read where they lie.
 
+use super::archive::{Member, Members};
 use super::{Store, Stored};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Images at known places of some archives.
+/// Images among the files of some archives.
 #[derive(Debug, Default)]
 pub(super) struct Archived {
-    pub archives: Vec<PathBuf>,
+    pub archives: Vec<Archive>,
     pub images: Vec<Image>,
 }
 
-/// Where an image lies.
+/// An archive and what it holds.
+#[derive(Debug)]
+pub(super) struct Archive {
+    pub path: PathBuf,
+    pub members: Members,
+}
+
+/// Which file an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Image {
     pub class: u32,
     /// Place in [`Archived::archives`].
     pub archive: u32,
-    pub offset: u64,
-    pub length: u64,
-    /// Path in the archive.
-    pub name: Box<str>,
+    /// Place in [`Archive::members`].
+    pub member: u32,
+}
+
+impl Archived {
+    /// Every file of an archive as an image of class 0.
+    pub fn add(&mut self, path: &Path, members: Members) {
+        let archive = self.archives.len() as u32;
+        self.images.extend((0..members.len() as u32).map(|member| Image { class: 0, archive, member }));
+        self.archives.push(Archive { path: path.to_owned(), members });
+    }
+
+    /// The file that an image is.
+    pub fn member(&self, place: usize) -> Member<'_> {
+        let Image { archive, member, .. } = self.images[place];
+        self.archives[archive as usize].members.get(member as usize)
+    }
+
+    /// The archive that an image lies in.
+    pub fn archive(&self, place: usize) -> &Path {
+        &self.archives[self.images[place].archive as usize].path
+    }
 }
 
 impl Store for Archived {
@@ -35,22 +61,21 @@ impl Store for Archived {
     }
 
     fn name(&self, place: usize) -> &[u8] {
-        file_name(&self.images[place].name).as_bytes()
+        file_name(self.member(place).name).as_bytes()
     }
 
     fn bytes(&self, place: usize) -> u64 {
-        self.images[place].length
+        self.member(place).length
     }
 
     fn path(&self, place: usize) -> PathBuf {
-        let image = &self.images[place];
-        self.archives[image.archive as usize].join(&*image.name)
+        self.archive(place).join(self.member(place).name)
     }
 
     fn read<'a>(&'a self, place: usize, buffer: &'a mut Vec<u8>) -> Result<Stored<'a>> {
-        let Image { archive, offset, length, .. } = self.images[place];
+        let Member { offset, length, .. } = self.member(place);
         let mut read = || {
-            let mut file = File::open(&self.archives[archive as usize])?;
+            let mut file = File::open(self.archive(place))?;
             file.seek(SeekFrom::Start(offset))?;
             buffer.clear();
             file.take(length).read_to_end(buffer)

@@ -4,12 +4,13 @@
 //! `ILSVRC2012_img_val.tar` 50,000 images in a row, whose classes the development kit tells. ILSVRC 2010 is the same with
 //! a test set whose ground truth is a file of its own, and `patch_images.tar`, whose images replace bad ones.
 
-use super::archived::{Archived, Image, file_name};
+use super::archive::{Member, Members};
+use super::archived::{Archive, Archived, Image, file_name};
 use super::content::{self, Content, Ilsvrc};
 use super::devkit::{Devkit, is_wnid, names, year};
 use super::{DataSet, Split, Watch, index, stem};
 use crate::error::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -85,26 +86,27 @@ impl Parts {
             )));
         }
         let mut store = Archived::default();
-        let mut by_class: Vec<(String, Image)> = Vec::new();
         for path in &self.train {
-            let archive = store.archives.len() as u32;
-            store.archives.push(path.clone());
-            let own = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            for member in indexed(path, watch)? {
-                let class = if is_wnid(&own) { &own } else { member.name.split('/').next().unwrap_or_default() };
+            store.add(path, indexed(path, watch)?);
+        }
+        let mut classes = BTreeSet::new();
+        for archive in &store.archives {
+            for member in archive.members.iter() {
+                let class = class_in(archive, member);
                 if !is_wnid(class) {
                     let why = format!("{} in it; expected tars named by WordNet id, as n01440764.tar", member.name);
-                    return Err(Error::Data { path: path.clone(), why });
+                    return Err(Error::Data { path: archive.path.clone(), why });
                 }
-                by_class.push((class.to_owned(), image(member, archive)));
+                if !classes.contains(class) {
+                    classes.insert(class.to_owned());
+                }
             }
         }
-        let mut classes: Vec<String> = by_class.iter().map(|(class, _)| class.clone()).collect();
-        classes.sort();
-        classes.dedup();
-        for (class, mut image) in by_class {
-            image.class = classes.binary_search(&class).expect("every class is listed") as u32;
-            store.images.push(image);
+        let classes: Vec<String> = classes.into_iter().collect();
+        for image in &mut store.images {
+            let archive = &store.archives[image.archive as usize];
+            let class = class_in(archive, archive.members.get(image.member as usize));
+            image.class = classes.binary_search_by(|c| c.as_str().cmp(class)).expect("every class is listed") as u32;
         }
         self.patch(&mut store, Split::Train, watch)?;
         let kit = self.kit(self.train.first())?;
@@ -130,16 +132,18 @@ impl Parts {
                 split.name()
             ))
         })?;
-        let mut store = Archived { archives: vec![path.clone()], images: Vec::new() };
-        store.images = indexed(path, watch)?.into_iter().map(|member| image(member, 0)).collect();
+        let mut store = Archived::default();
+        store.add(path, indexed(path, watch)?);
         let truth = match split {
             Split::Test => kit.ground_truth(&self.test_truth(path)?, store.images.len())?,
             _ => kit.validation(store.images.len())?,
         };
         let classes = kit.classes();
-        for image in &mut store.images {
-            let class = class_of(&image.name, &truth).map_err(|why| Error::Data { path: path.clone(), why })?;
-            image.class = classes.binary_search_by(|c| c.as_str().cmp(class)).expect("a leaf is a class") as u32;
+        for place in 0..store.images.len() {
+            let class =
+                class_of(store.member(place).name, &truth).map_err(|why| Error::Data { path: path.clone(), why })?;
+            let class = classes.binary_search_by(|c| c.as_str().cmp(class)).expect("a leaf is a class");
+            store.images[place].class = class as u32;
         }
         self.patch(&mut store, split, watch)?;
         Ok(self.set(split, classes, Some(kit.class_names()), store))
@@ -188,23 +192,24 @@ impl Parts {
     /// Puts the images of `patch_images.tar` in the place of those of the same name.
     fn patch(&self, store: &mut Archived, split: Split, watch: &mut dyn Watch) -> Result<()> {
         for path in &self.patch {
+            let members = indexed(path, watch)?;
             let mut patches = HashMap::new();
-            for member in indexed(path, watch)? {
+            for (place, member) in members.iter().enumerate() {
                 let mut folders = member.name.rsplit('/');
-                let name = folders.next().unwrap_or_default().to_owned();
+                let name = folders.next().unwrap_or_default();
                 if folders.next() == Some(split.name()) {
-                    patches.insert(name, member);
+                    patches.insert(name, place as u32);
                 }
             }
             let archive = store.archives.len() as u32;
-            store.archives.push(path.clone());
             let mut replaced = 0;
-            for place in &mut store.images {
-                if let Some(member) = patches.remove(file_name(&place.name)) {
-                    *place = Image { class: place.class, ..image(member, archive) };
+            for place in 0..store.images.len() {
+                if let Some(member) = patches.remove(file_name(store.member(place).name)) {
+                    store.images[place] = Image { class: store.images[place].class, archive, member };
                     replaced += 1;
                 }
             }
+            store.archives.push(Archive { path: path.clone(), members });
             watch.note(&format!("{}: replaces {replaced} {} images", path.display(), split.name()));
         }
         Ok(())
@@ -216,7 +221,7 @@ impl Parts {
 }
 
 /// The files of an archive through its index; what was passed over is told.
-pub(super) fn indexed(path: &Path, watch: &mut dyn Watch) -> Result<Vec<super::archive::Member>> {
+pub(super) fn indexed(path: &Path, watch: &mut dyn Watch) -> Result<Members> {
     let index = index::open(path, watch)?;
     for (kind, count) in &index.odd {
         watch.note(&format!("{}: passed over {count} {kind}", path.display()));
@@ -224,8 +229,10 @@ pub(super) fn indexed(path: &Path, watch: &mut dyn Watch) -> Result<Vec<super::a
     Ok(index.members)
 }
 
-fn image(member: super::archive::Member, archive: u32) -> Image {
-    Image { class: 0, archive, offset: member.offset, length: member.length, name: member.name }
+/// The class of a training image: the name of its archive, or of the archive within it.
+fn class_in<'a>(archive: &'a Archive, member: Member<'a>) -> &'a str {
+    let own = archive.path.file_stem().and_then(|stem| stem.to_str());
+    own.filter(|own| is_wnid(own)).unwrap_or_else(|| member.name.split('/').next().unwrap_or_default())
 }
 
 /// The class of a held-out image, whose name ends with its number from 1.

@@ -4,7 +4,7 @@
 //! of the same size and time, whose headers (sixteen of them) are the same bytes. Where the archive's folder cannot be
 //! written it lies in the user's cache folder.
 
-use super::archive::{self, BLOCK, Member, Odd};
+use super::archive::{self, BLOCK, Member, Members, Odd};
 use super::{Fnv, Watch};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ const PAUSE: usize = 1 << 12;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Index {
     /// Its files in the order it holds them.
-    pub members: Vec<Member>,
+    pub members: Members,
     /// What was passed over.
     pub odd: Odd,
 }
@@ -116,7 +116,7 @@ fn parse(mut lines: impl BufRead, bytes: u64) -> Result<(Key, Index), String> {
     if key.version != VERSION {
         return Err(format!("the index has version {}", key.version));
     }
-    let mut members = Vec::new();
+    let mut members = Members::default();
     loop {
         line.clear();
         if lines.by_ref().take(2 << 20).read_line(&mut line).map_err(|e| bad(&e))? == 0 {
@@ -124,10 +124,11 @@ fn parse(mut lines: impl BufRead, bytes: u64) -> Result<(Key, Index), String> {
         }
         let line = serde_json::from_str(&line).map_err(|e| bad(&e))?;
         let (offset, length, name, text): (u64, u64, Box<str>, Option<Box<str>>) = line;
+        let text = text.as_deref().unwrap_or_default();
         if offset < BLOCK || offset.checked_add(length).is_none_or(|end| end > bytes) {
             return Err(format!("the index has {name} where the archive has ended"));
         }
-        members.push(Member { name, offset, length, text });
+        members.push(Member { name: &name, offset, length, text })?;
     }
     if members.len() != key.members {
         return Err(format!("the index has {} files instead of {}", members.len(), key.members));
@@ -137,12 +138,12 @@ fn parse(mut lines: impl BufRead, bytes: u64) -> Result<(Key, Index), String> {
 }
 
 /// Hash of the blocks before sixteen members, which are their headers.
-fn headers<R: Read + Seek>(members: &[Member], archive: &mut R) -> Result<String, String> {
+fn headers<R: Read + Seek>(members: &Members, archive: &mut R) -> Result<String, String> {
     let mut hash = Fnv::default();
     let mut block = [0; BLOCK as usize];
     let samples = SAMPLES.min(members.len());
     for sample in 0..samples {
-        let offset = members[sample * (members.len() - 1) / (samples - 1).max(1)].offset - BLOCK;
+        let offset = members.get(sample * (members.len() - 1) / (samples - 1).max(1)).offset - BLOCK;
         let read = archive.seek(SeekFrom::Start(offset)).and_then(|_| archive.read_exact(&mut block));
         read.map_err(|e| format!("cannot be read at byte {offset}: {e}"))?;
         hash.field(&block);
@@ -162,7 +163,8 @@ fn keep(index: &Index, identity: (u64, u64), archive: &mut File, places: &[PathB
         let written = made.and_then(|()| {
             durable::write_with(place, |out| {
                 serde_json::to_writer(&mut *out, &key)?;
-                for Member { name, offset, length, text } in &index.members {
+                for Member { name, offset, length, text } in index.members.iter() {
+                    let text = Some(text).filter(|text| !text.is_empty());
                     out.write_all(b"\n")?;
                     serde_json::to_writer(&mut *out, &(offset, length, name, text))?;
                 }

@@ -4,7 +4,7 @@
 //! were not asked for yet wait in memory; the training order shuffles within blocks of [`WINDOW`] images, so that few do.
 //! Their numbers are their places in the stream.
 
-use super::archive::{Forward, Member, Walk};
+use super::archive::{Entry, Forward, Walk};
 use super::find::braces;
 use super::folder::MAX_FILE;
 use super::webdataset::{self, Label, is_image, label, split_key};
@@ -159,7 +159,7 @@ struct Running {
     stream: Forward<BufReader<ChildStdout>>,
     walk: Walk,
     /// The first file of the sample after the one handed out.
-    ahead: Option<(Member, Vec<u8>)>,
+    ahead: Option<(Entry, Vec<u8>)>,
     seen: HashSet<String>,
 }
 
@@ -208,7 +208,7 @@ impl Running {
     }
 
     /// The next file of the shard that belongs to a sample, and its contents.
-    fn file(&mut self) -> Result<Option<(Member, Vec<u8>)>, String> {
+    fn file(&mut self) -> Result<Option<(Entry, Vec<u8>)>, String> {
         if let Some(file) = self.ahead.take() {
             return Ok(Some(file));
         }

@@ -3,8 +3,8 @@
 //! A file's key is its path up to the first dot of its name, and what follows the dot says what it is: `jpg`, `jpeg` or
 //! `png` the image, `cls` its class as a number, `json` an object with the number, `txt` the number or the class's name.
 
-use super::archive::Member;
-use super::archived::{Archived, Image};
+use super::archive::{Member, Members};
+use super::archived::{Archive, Archived, Image};
 use super::ilsvrc::indexed;
 use super::{DataSet, Options, Split, Watch};
 use crate::error::{Error, Result};
@@ -31,9 +31,10 @@ pub(super) enum Label {
 /// A sample's files.
 #[derive(Debug, Default)]
 struct Sample<'a> {
-    image: Option<&'a Member>,
+    /// Its place among the members.
+    image: Option<usize>,
     /// By what follows the first dot.
-    texts: Vec<(&'a str, &'a Member)>,
+    texts: Vec<(&'a str, Member<'a>)>,
 }
 
 /// What an image's name may end with.
@@ -62,7 +63,7 @@ pub(super) fn open(
     options: &Options,
     watch: &mut dyn Watch,
 ) -> Result<DataSet> {
-    let mut store = Archived { archives: shards.to_vec(), images: Vec::new() };
+    let mut store = Archived::default();
     let mut labels = Vec::new();
     for (number, path) in shards.iter().enumerate() {
         let text = format!("index of {}: {number} of {} shards", root.display(), shards.len());
@@ -70,23 +71,23 @@ pub(super) fn open(
         let error = |why: String| Error::Data { path: path.clone(), why };
         let members = indexed(path, watch)?;
         let mut file = File::open(path).map_err(Error::io(path))?;
-        let mut text = |member: &&Member| text_of(member, &mut file);
-        for (key, sample) in samples(&members).map_err(error)? {
-            let label = label(&sample.texts, options, &mut text).map_err(|why| error(format!("key {key}: {why}")))?;
-            let image = sample.image.ok_or_else(|| error(format!("key {key}: no image, jpg, jpeg or png")))?;
-            let Member { offset, length, ref name, .. } = *image;
-            let name = name.clone();
-            store.images.push(Image { class: 0, archive: number as u32, offset, length, name });
+        let mut text = |member: &Member| text_of(member, &mut file);
+        samples(&members, |key, sample| {
+            let label = label(&sample.texts, options, &mut text).map_err(|why| format!("key {key}: {why}"))?;
+            let member = sample.image.ok_or_else(|| format!("key {key}: no image, jpg, jpeg or png"))?;
+            store.images.push(Image { class: 0, archive: number as u32, member: member as u32 });
             labels.push(label);
-        }
+            Ok(())
+        })
+        .map_err(error)?;
+        store.archives.push(Archive { path: path.clone(), members });
     }
     if store.images.is_empty() {
         return Err(Error::Data { path: root.to_owned(), why: "no sample in its shards".to_owned() });
     }
     let listed = listed(shards, options)?;
     let classes = classes(&labels, listed, split, |number| {
-        let image = &store.images[number];
-        (shards[image.archive as usize].clone(), image.name.to_string())
+        (store.archive(number).to_owned(), store.member(number).name.to_owned())
     })?;
     let number: HashMap<&str, u32> = classes.iter().enumerate().map(|(i, c)| (c.as_str(), i as u32)).collect();
     for (image, label) in store.images.iter_mut().zip(&labels) {
@@ -99,21 +100,28 @@ pub(super) fn open(
     Ok(DataSet::new(root, split, &kind, classes, Arc::new(store)))
 }
 
-/// The samples of a shard by key.
-fn samples(members: &[Member]) -> Result<Vec<(&str, Sample<'_>)>, String> {
-    let mut all: Vec<(&str, Sample<'_>)> = Vec::new();
+/// Gives `each` the samples of a shard, with their keys, in the order it holds them.
+fn samples<'a>(
+    members: &'a Members,
+    mut each: impl FnMut(&str, &Sample<'a>) -> Result<(), String>,
+) -> Result<(), String> {
     let mut seen = HashSet::new();
-    for member in members {
-        let Some((key, extension)) = split_key(&member.name) else { continue };
-        if all.last().is_none_or(|(last, _)| *last != key) {
+    let mut last = None;
+    let mut sample = Sample::default();
+    for (place, member) in members.iter().enumerate() {
+        let Some((key, extension)) = split_key(member.name) else { continue };
+        if last != Some(key) {
+            if let Some(last) = last.replace(key) {
+                each(last, &sample)?;
+            }
             if !seen.insert(key) {
                 return Err(format!("key {key}: there twice"));
             }
-            all.push((key, Sample::default()));
+            sample.image = None;
+            sample.texts.clear();
         }
-        let (_, sample) = all.last_mut().expect("pushed above");
         let twice = if is_image(extension) {
-            sample.image.replace(member).is_some()
+            sample.image.replace(place).is_some()
         } else {
             let twice = sample.texts.iter().any(|(e, _)| *e == extension);
             sample.texts.push((extension, member));
@@ -123,13 +131,13 @@ fn samples(members: &[Member]) -> Result<Vec<(&str, Sample<'_>)>, String> {
             return Err(format!("key {key}: {} is there twice", member.name));
         }
     }
-    Ok(all)
+    last.map_or(Ok(()), |key| each(key, &sample))
 }
 
 /// The contents of a text, from the index where it holds them.
 fn text_of(member: &Member, file: &mut File) -> Result<String, String> {
-    if let Some(text) = &member.text {
-        return Ok(text.to_string());
+    if !member.text.is_empty() {
+        return Ok(member.text.to_owned());
     }
     if member.length > MAX_LABEL {
         return Err(format!("{} has {} bytes; expected a label", member.name, member.length));
@@ -264,9 +272,14 @@ pub(super) fn classes(
 pub(crate) fn fuzz(bytes: &[u8]) {
     let mut file = std::io::Cursor::new(bytes);
     let Ok((members, _)) = super::archive::members(&mut file, bytes.len() as u64, |_, _| {}) else { return };
-    let Ok(samples) = samples(&members) else { return };
     let options = Options::default();
-    let text = |member: &&Member| member.text.as_deref().map(str::to_owned).ok_or_else(String::new);
-    let labels: Vec<_> = samples.iter().filter_map(|(_, s)| label(&s.texts, &options, text).ok()).collect();
-    let _ = classes(&labels, None, Split::Train, |_| (PathBuf::new(), String::new()));
+    let text = |member: &Member| Some(member.text.to_owned()).filter(|text| !text.is_empty()).ok_or_else(String::new);
+    let mut labels = Vec::new();
+    let read = samples(&members, |_, sample| {
+        labels.extend(label(&sample.texts, &options, text).ok());
+        Ok(())
+    });
+    if read.is_ok() {
+        let _ = classes(&labels, None, Split::Train, |_| (PathBuf::new(), String::new()));
+    }
 }
