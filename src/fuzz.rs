@@ -2,9 +2,10 @@
 //! `fuzz/` runs them under cargo-fuzz, `tests/fuzz.rs` on seeded inputs.
 
 use crate::data::decode::Decoder;
-use crate::data::prepared::Manifest;
+use crate::data::prepared::{self, Manifest};
 use crate::data::source::fuzz;
 use crate::data::{Exif, Stored};
+use crate::features::Features;
 use crate::weights;
 use std::path::Path;
 
@@ -33,6 +34,19 @@ pub fn manifest(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = Manifest::parse(text);
     }
+}
+
+/// The tables of a prepared set's shards.
+pub fn shards(bytes: &[u8]) {
+    prepared::fuzz(bytes);
+}
+
+/// A file of features; it is put into the folder for temporary files.
+pub fn features(bytes: &[u8]) {
+    let path = std::env::temp_dir().join(format!("alexnet-fuzz-{}.safetensors", std::process::id()));
+    std::fs::write(&path, bytes).expect("a temporary file can be written");
+    let _ = Features::open(&path);
+    std::fs::remove_file(&path).expect("it was written");
 }
 
 /// A weights file.

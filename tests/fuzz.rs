@@ -3,6 +3,7 @@
 
 mod common;
 
+use alexnet::features::{self, Info, Rows};
 use alexnet::fuzz;
 use common::archives::{self, picture, tar};
 use rand::{RngExt, SeedableRng};
@@ -157,15 +158,56 @@ fn webdataset() {
     run("webdataset", fuzz::webdataset, &[shard()], 64 << 20, checksums);
 }
 
-#[test]
-fn manifest() {
+/// A file that `prepare` makes of small folders in a form.
+fn prepared(form: &str, file: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     archives::folders(&folder.path().join("data"));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_alexnet"));
-    let out = command.current_dir(folder.path()).args(["prepare", "data", "out", "--size", "16"]).output().unwrap();
+    let words = ["prepare", "data", "out", "--size", "16", "--form", form];
+    let out = command.current_dir(folder.path()).args(words).output().unwrap();
     assert!(out.status.success(), "{out:?}");
-    let text = std::fs::read(folder.path().join("out").join(alexnet::data::prepared::MANIFEST)).unwrap();
+    std::fs::read(folder.path().join("out").join(file)).unwrap()
+}
+
+#[test]
+fn manifest() {
+    let text = prepared("raw", alexnet::data::prepared::MANIFEST);
     run("manifest", fuzz::manifest, &[text], 4 << 20, nothing);
+}
+
+#[test]
+fn shards() {
+    let table = |ends: &[u64]| {
+        let classes = (0..ends.len() as u32).flat_map(|class| class.to_le_bytes());
+        ends.iter().flat_map(|end| end.to_le_bytes()).chain(classes).collect::<Vec<u8>>()
+    };
+    let tar = prepared("webdataset", "train-000000.tar");
+    run("shards", fuzz::shards, &[table(&[500, 1100, 1 << 20]), tar.clone(), tar], 4 << 20, checksums);
+}
+
+#[test]
+fn features() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.safetensors");
+    let classes = vec!["a".to_owned(), "b".to_owned()];
+    let info = Info {
+        format: String::new(),
+        net: "tiny".to_owned(),
+        layer: "fc7".to_owned(),
+        shape: [3, 1, 1],
+        weights: "00".to_owned(),
+        source: "data".into(),
+        split: alexnet::data::Split::Val,
+        classes,
+        class_names: None,
+        rows: Rows::default(),
+    };
+    features::write(&path, features::Form::Safetensors, &info, 2, |sink| {
+        sink.push(&[0.5; 6])?;
+        Ok(Rows { labels: vec![0, 1], files: vec!["a/0.jpg".to_owned(), "b/1.jpg".to_owned()] })
+    })
+    .unwrap();
+    run("features", fuzz::features, &[std::fs::read(&path).unwrap()], 4 << 20, nothing);
 }
 
 #[test]

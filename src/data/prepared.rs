@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::weights::Weights;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -332,7 +332,7 @@ impl Shards {
             let found = match settings.form {
                 Form::Raw => raw(&file, shard, settings.size),
                 Form::Jpeg => jpegs(&file, shard),
-                Form::Webdataset => tar(&file, shard),
+                Form::Webdataset => tar(&file, shard.images),
             };
             let wrong = |why: String| Error::Data { path: path.clone(), why: format!("{why}; prepare the set again") };
             let found = found.map_err(wrong)?;
@@ -397,10 +397,15 @@ fn raw(file: &File, shard: &Shard, size: usize) -> Found {
 
 fn jpegs(file: &File, shard: &Shard) -> Found {
     let table = tail(file, shard, 12 * shard.images)?;
-    let (ends, classes) = table.split_at(8 * shard.images);
-    let data = shard.bytes - table.len() as u64;
+    table_of_jpegs(&table, shard.bytes - table.len() as u64)
+}
+
+/// What the table behind `data` bytes of JPEGs says: where each ends, then each one's class.
+fn table_of_jpegs(table: &[u8], data: u64) -> Found {
+    let images = table.len() / 12;
+    let (ends, classes) = table.split_at(8 * images);
     let mut start = 0;
-    let mut places = Vec::with_capacity(shard.images);
+    let mut places = Vec::with_capacity(images);
     for (end, class) in ends.chunks_exact(8).zip(classes.chunks_exact(4)) {
         let end = u64::from_le_bytes(end.try_into().expect("eight bytes"));
         let bytes = end.checked_sub(start).and_then(|bytes| u32::try_from(bytes).ok());
@@ -412,10 +417,10 @@ fn jpegs(file: &File, shard: &Shard) -> Found {
 }
 
 /// Entries as `prepare` writes them: NUMBER.jpg, then NUMBER.cls.
-fn tar(file: &File, shard: &Shard) -> Found {
+fn tar<R: Read + Seek>(shard: R, images: usize) -> Found {
     let bad = |e: std::io::Error| format!("not a tar archive as `prepare` writes it: {e}");
-    let mut archive = ::tar::Archive::new(std::io::BufReader::new(file));
-    let mut places = Vec::with_capacity(shard.images);
+    let mut archive = ::tar::Archive::new(std::io::BufReader::new(shard));
+    let mut places = Vec::with_capacity(images);
     let mut image = None;
     for entry in archive.entries_with_seek().map_err(bad)? {
         let mut entry = entry.map_err(bad)?;
@@ -430,10 +435,19 @@ fn tar(file: &File, shard: &Shard) -> Found {
             }
         }
     }
-    if places.len() != shard.images {
-        return Err(format!("{} images, the manifest says {}", places.len(), shard.images));
+    if places.len() != images {
+        return Err(format!("{} images, the manifest says {images}", places.len()));
     }
     Ok(places)
+}
+
+/// For the fuzzer: reads `bytes` as a table of JPEGs, and as a shard in WebDataset's form.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    const DATA: u64 = 1 << 20;
+    if let Ok(places) = table_of_jpegs(bytes, DATA) {
+        assert!(places.iter().all(|(start, bytes, _)| start + u64::from(*bytes) <= DATA), "{places:?}");
+    }
+    let _ = tar(std::io::Cursor::new(bytes), bytes.len() / 2048);
 }
 
 fn word(bytes: &[u8]) -> u32 {
