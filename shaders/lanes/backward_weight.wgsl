@@ -5,11 +5,12 @@
 // A fully connected layer swaps the two operands, which gives [o, c]: the parameter's own layout.
 
 #import lanes
+#import blocks
 
 alias Value = vec4<f32>;
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
-@group(0) @binding(1) var dy: texture_storage_2d<rgba32float, read>;      // [OUT_H, OUT_W, 4·N4, O4]
+@group(0) @binding(1) var dy: texture_storage_2d<rgba32float, read>;      // [OUT_H, OUT_W, blocks]
 
 // x in row `row` of the window whose first pixel is (y0, x0), zero outside. Rows past the last are not stored.
 fn pixel(row: u32, y0: u32, x0: u32, images: u32) -> vec4<f32> {
@@ -32,6 +33,9 @@ fn store(slice: u32, row: u32, o: u32, sum: vec4<f32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let o = group.x * LANES + lane;
     let row = group.y * TM;
+    // A lane past the last map reads anything.
+    let width = width_of(group.x);
+    let block = group.x * (LANES * IMAGES) + lane;
     var sum: Rows;
     let q_end = min(OUT_H * OUT_W, (group.z + 1u) * Q_SLICE);
     for (var q = group.z * Q_SLICE; q < q_end; q++) {
@@ -44,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             for (var k = 0u; k < LANES; k++) {
                 var values: array<vec4<f32>, 4>;
                 for (var e = 0u; e < 4u; e++) {
-                    values[e] = textureLoad(dy, at((q * N4 * 4u + (n + k) * 4u + e) * O4 + o));
+                    values[e] = textureLoad(dy, at(q * (IMAGES * O4) + block + ((n + k) * 4u + e) * width));
                 }
                 add(&sum, &a, k, &values, 4u);
             }

@@ -5,9 +5,10 @@
 // lanes/backward_weight.
 
 #import lanes
+#import blocks
 
 @group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², ROWS, G4]
-@group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², 4·G4, O4]
+@group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², blocks]
 @group(0) @binding(2) var<storage, read_write> du: array<vec4<f32>>;      // [SIDE², ROWS, O4]
 
 // Rows past the last are not stored.
@@ -27,6 +28,9 @@ fn store(product: u32, row: u32, o: u32, sum: vec4<f32>) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let o = group.x * LANES + lane;
     let row = group.y * TM;
+    // A lane past the last map reads anything.
+    let width = width_of(group.x);
+    let block = group.x * (LANES * IMAGES) + lane;
     var sum: Rows;
     for (var tile = 0u; tile < TILES; tile++) {
         let t = tile * SIDE * SIDE + group.z;
@@ -37,7 +41,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             for (var k = 0u; k < LANES; k++) {
                 var x: array<vec4<f32>, 4>;
                 for (var e = 0u; e < 4u; e++) {
-                    x[e] = textureLoad(z, at((t * G4 * 4u + (n + k) * 4u + e) * O4 + o));
+                    x[e] = textureLoad(z, at(t * (IMAGES * O4) + block + ((n + k) * 4u + e) * width));
                 }
                 add(&sum, &a, k, &x, 4u);
             }

@@ -1,9 +1,11 @@
-// turned[q, n, o] = dy[o, q, n] for the pixels and images of a chunk: maps innermost, padded with zeros to whole vec4s.
+// turned[q, n, o] = dy[o, q, n] for the pixels and images of a chunk: maps innermost, padded with zeros to whole vec4s,
+// in blocks.
 
 #import each
+#import blocks
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;                  // [OUT, OUT_H, OUT_W, 4·N4]
-@group(0) @binding(1) var<storage, read_write> turned: array<vec4<f32>>;  // [ROWS · TILE, OUT_W, 4·G4, O4]
+@group(0) @binding(1) var<storage, read_write> turned: array<vec4<f32>>;  // [ROWS · TILE, OUT_W, blocks]
 @group(0) @binding(2) var<uniform> chunk: vec4<u32>;                      // first row of tiles, first vec4 of images
 
 fn value(o: u32, place: u32) -> f32 {
@@ -12,14 +14,14 @@ fn value(o: u32, place: u32) -> f32 {
 }
 
 fn each(i: u32) {
-    let n = i / O4 % (4u * G4);
-    let q = i / (O4 * 4u * G4) + chunk.x * (TILE * OUT_W);
-    let o = i % O4 * 4u;
+    let inner = inner_at(i % (IMAGES * O4));
+    let q = i / (IMAGES * O4) + chunk.x * (TILE * OUT_W);
+    let o = inner.o * 4u;
     // The last row of tiles reaches past the image.
     if q >= OUT_H * OUT_W {
         turned[i] = vec4(0.0);
         return;
     }
-    let place = (q * N4 + chunk.y) * 4u + n;
+    let place = (q * N4 + chunk.y) * 4u + inner.image;
     turned[i] = vec4(value(o, place), value(o + 1u, place), value(o + 2u, place), value(o + 3u, place));
 }

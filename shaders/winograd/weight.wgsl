@@ -1,6 +1,6 @@
 // u[p, r, s] = (G g Gᵀ)[p], g the weights from map s of the sum to map r of the result; s innermost, whole vec4s
 //
-// Forward: r an output map, s an input map. For the data gradient r is an input map, s an output map, and the window is
+// Forward: r an output map, s an input map, or a phase of one (winograd/input). For the data gradient r is an input map, s an output map, and the window is
 // turned by half a turn (TURNED).
 
 #import each
@@ -10,15 +10,17 @@
 
 struct Place { s: u32, r: u32 }
 
-fn weight(place: Place, e: u32, k: u32) -> f32 {
+fn weight(place: Place, e: u32, row: u32, column: u32) -> f32 {
     let s = place.s * 4u + e;
-    if s >= SUM { return 0.0; }
-    return w[(place.r * RESULT_STRIDE + s * SUM_STRIDE) * (KERNEL * KERNEL) + k];
+    let u = row * STRIDE + s / STRIDE % STRIDE;
+    let v = column * STRIDE + s % STRIDE;
+    if s >= SUM || u >= KERNEL || v >= KERNEL { return 0.0; }
+    let k = select(u * KERNEL + v, KERNEL * KERNEL - 1u - (u * KERNEL + v), TURNED == 1u);
+    return w[(place.r * RESULT_STRIDE + s / (STRIDE * STRIDE) * SUM_STRIDE) * (KERNEL * KERNEL) + k];
 }
 
 fn load(place: Place, h: u32, w: u32) -> vec4<f32> {
-    let k = select(h * KERNEL + w, KERNEL * KERNEL - 1u - (h * KERNEL + w), TURNED == 1u);
-    return vec4(weight(place, 0u, k), weight(place, 1u, k), weight(place, 2u, k), weight(place, 3u, k));
+    return vec4(weight(place, 0u, h, w), weight(place, 1u, h, w), weight(place, 2u, h, w), weight(place, 3u, h, w));
 }
 
 fn store(place: Place, p: u32, q: u32, value: vec4<f32>) {

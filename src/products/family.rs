@@ -62,7 +62,7 @@ pub enum Variant {
     Wide(Tile, Precision),
     /// One subgroup a workgroup, lanes along images, textures read: CPU adapters.
     Lanes(Form),
-    /// Minimal filtering over the products of lanes: stride 1.
+    /// Minimal filtering over the products of lanes.
     Winograd(Form, winograd::Tile),
 }
 
@@ -207,7 +207,7 @@ impl Family {
             Self::Lanes { lanes } => {
                 let direct = Form::all(lanes, lanes::rows(product, window)).into_iter().map(Variant::Lanes);
                 let form = Form::all(lanes, winograd::rows(product, window))[0];
-                let minimal = winograd::tiles(window).into_iter().map(|tile| Variant::Winograd(form, tile));
+                let minimal = winograd::tiles(product, window).into_iter().map(|tile| Variant::Winograd(form, tile));
                 // In a small product the transforms, dispatches of their own, cost more than they save.
                 if window.multiply_adds() >= WORTH_TRANSFORMING * window.batch {
                     minimal.chain(direct).collect()

@@ -179,11 +179,13 @@ pub(super) fn backward_data(
 }
 
 /// Copies `t`, `[maps, pixels · batch]`, into a texture with maps innermost.
-fn load_turned(rec: &mut Recorder, scratch: &Scratch, t: &Tensor, maps: usize) {
+fn load_turned(rec: &mut Recorder, form: Form, scratch: &Scratch, t: &Tensor, maps: usize, batch: usize) {
     let columns = t.len / maps;
     let o4 = maps.div_ceil(4);
     let turned = scratch.packed.slice(0..columns * o4 * 4);
     let consts = [("OUT", maps.into()), ("QN", columns.into()), ("O4", o4.into())];
+    let blocks = [("LANES", form.lanes.into()), ("IMAGES", batch.into())];
+    let consts = [&consts[..], &blocks].concat();
     rec.each("lanes/transpose", columns * o4, &consts, &[("dy", t.into()), ("turned", (&turned).into())]);
     rec.load(&turned, scratch.textures().1);
 }
@@ -201,7 +203,7 @@ pub(super) fn backward_weight(
         return full_weight(rec, form, scratch, window, dy, x, gradient);
     }
     rec.load(x, scratch.textures().0);
-    load_turned(rec, scratch, dy, window.y.c);
+    load_turned(rec, form, scratch, dy, window.y.c, window.batch);
     let o4 = window.y.c.div_ceil(4);
     let (q_slice, slices) = slices(form, window.rows(), window.y.c, window.pixels());
     let partial = scratch.partial.slice(0..slices * window.rows() * o4 * 4);
@@ -223,7 +225,7 @@ fn full_weight(
     gradient: &Sink,
 ) {
     rec.load(dy, scratch.textures().0);
-    load_turned(rec, scratch, x, window.x.c);
+    load_turned(rec, form, scratch, x, window.x.c, window.batch);
     let swapped = Window { x: window.y, y: window.x, ..*window };
     for rows in ranges(window.y.c, window.x.c, &rec.device.profile) {
         let gradient = gradient.slice(rows.start * window.x.c..rows.end * window.x.c);
@@ -248,6 +250,7 @@ fn weight(
     let mut consts = consts(window, form);
     consts.extend([
         ("O4", Const::from(o4)),
+        ("IMAGES", window.batch.into()),
         ("ROWS", rows.into()),
         ("ROW_0", row_0.into()),
         ("Q_SLICE", q_slice.into()),

@@ -1,7 +1,8 @@
 //! Convolutions by minimal filtering: `shaders/winograd/*.wgsl` (Winograd 1980; Lavin and Gray, *Fast Algorithms for
 //! Convolutional Neural Networks*, 2016).
 //!
-//! Windows of stride 1 are cut into tiles of m × m outputs. A tile's (m + r - 1)² inputs, the r × r weights and the outputs
+//! A window of stride s is one of stride 1 over s² times as many maps, each of which holds every s-th pixel of every s-th
+//! row. Windows are cut into tiles of m × m outputs. A tile's (m + r - 1)² inputs, the r × r weights and the outputs
 //! are taken into another basis, in which a tile costs one multiply-add a value: (m + r - 1)² instead of m² · r². What
 //! remains is (m + r - 1)² independent matrix products over maps, tiles and images.
 //!
@@ -34,10 +35,11 @@ const POINTS: [f64; 8] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 0.25];
 /// Values transformed at a time, at most where one row of tiles allows: what two cores' caches hold.
 const CHUNK: usize = 1 << 20;
 
-/// The tiles for `window`, the one with the fewest multiply-adds first.
-pub(super) fn tiles(window: &Window) -> Vec<Tile> {
-    let kernel = window.kernel;
-    if window.stride != 1 || ![3, 5].contains(&kernel) || window.pad >= kernel {
+/// The tiles for `product` of `window`, the one with the fewest multiply-adds first.
+pub(super) fn tiles(product: Product, window: &Window) -> Vec<Tile> {
+    let kernel = window.kernel.div_ceil(window.stride);
+    let turns = window.stride == 1 && window.pad < kernel;
+    if ![3, 5].contains(&kernel) || (product == Product::BackwardData && !turns) {
         return Vec::new();
     }
     let most = POINTS.len() + 2 - kernel;
@@ -51,7 +53,12 @@ pub(super) fn tiles(window: &Window) -> Vec<Tile> {
 
 /// Rows of the products behind `product`.
 pub(super) fn rows(product: Product, window: &Window) -> usize {
-    if product == Product::Forward { window.y.c } else { window.x.c }
+    if product == Product::Forward { window.y.c } else { maps(window) }
+}
+
+/// Input maps of the window of stride 1.
+fn maps(window: &Window) -> usize {
+    window.x.c * window.stride.pow(2)
 }
 
 impl Tile {
@@ -68,7 +75,7 @@ impl Tile {
 
     /// Multiply-adds of the products for `window`.
     pub fn multiply_adds(self, window: &Window) -> usize {
-        self.side().pow(2) * self.tiles(window).product::<usize>() * window.x.c * window.y.c * window.batch
+        self.side().pow(2) * self.tiles(window).product::<usize>() * maps(window) * window.y.c * window.batch
     }
 
     /// Tiles along each side of the output.
@@ -139,7 +146,7 @@ struct Tiling<'a> {
 impl<'a> Tiling<'a> {
     fn new(form: Form, tile: Tile, window: &'a Window, most: usize) -> Self {
         let [tiles_h, tiles_w] = [window.y.h, window.y.w].map(|side| side.div_ceil(tile.outputs));
-        let row = tile.side().pow(2) * tiles_w * window.x.c.max(window.y.c) * 4 * form.lanes;
+        let row = tile.side().pow(2) * tiles_w * maps(window).max(window.y.c) * 4 * form.lanes;
         let fits = |rows: &usize| tiles_h.is_multiple_of(*rows) && (*rows == 1 || rows * row <= most);
         let rows = (1..=tiles_h).rev().find(fits).expect("one row fits");
         Self { form, tile, window, tiles_h, tiles_w, rows }
@@ -189,10 +196,10 @@ impl<'a> Tiling<'a> {
 
     /// Transforms the inputs of a chunk, which lie in the texture of images, into the texture of transformed images.
     fn load_input(&self, rec: &mut Recorder, scratch: &Scratch, chunk: [u32; 4]) {
-        let v = scratch.packed.slice(0..self.transformed(self.window.x.c));
+        let v = scratch.packed.slice(0..self.transformed(maps(self.window)));
         let mut consts = self.consts();
         consts.push(("b_t", transform(self.tile.side(), &self.tile.input())));
-        let items = self.tiles() * self.window.x.c * self.g4();
+        let items = self.tiles() * maps(self.window) * self.g4();
         let binds = [("x", scratch.textures().0.into()), ("v", (&v).into()), ("chunk", chunk.into())];
         rec.each("winograd/input", items, &consts, &binds);
         rec.load(&v, scratch.transformed());
@@ -200,12 +207,13 @@ impl<'a> Tiling<'a> {
 
     /// Transforms the weights into the texture of the other operand; `turned` for the data gradient.
     fn load_weights(&self, rec: &mut Recorder, scratch: &Scratch, turned: bool, w: &Tensor) {
-        let (results, sum) = (self.window.y.c, self.window.x.c);
+        let (results, sum) = (self.window.y.c, maps(self.window));
         let sum4 = sum.div_ceil(4);
         let u = scratch.packed.slice(0..self.products() * results * sum4 * 4);
-        let [result_stride, sum_stride] = if turned { [1, results] } else { [sum, 1] };
+        let [result_stride, sum_stride] = if turned { [1, results] } else { [self.window.x.c, 1] };
         let consts = [
-            ("KERNEL", Const::from(self.tile.kernel)),
+            ("KERNEL", Const::from(self.window.kernel)),
+            ("STRIDE", self.window.stride.into()),
             ("SIDE", self.tile.side().into()),
             ("RESULTS", results.into()),
             ("RESULT_STRIDE", result_stride.into()),
@@ -224,11 +232,11 @@ impl<'a> Tiling<'a> {
         let (images, other) = scratch.textures();
         rec.load(x, images);
         self.load_weights(rec, scratch, b.is_none(), w);
-        let (maps, sum4) = (self.window.y.c, self.window.x.c.div_ceil(4));
-        let m = scratch.partial.slice(0..self.transformed(maps));
+        let (results, sum) = (self.window.y.c, maps(self.window));
+        let m = scratch.partial.slice(0..self.transformed(results));
         let mut product = self.consts();
-        product.extend([("SUM", Const::from(self.window.x.c)), ("SUM4", sum4.into()), ("ROWS", maps.into())]);
-        let size = [self.tiles(), maps.div_ceil(self.form.maps), self.products()].map(|s| s as u32);
+        product.extend([("SUM", Const::from(sum)), ("SUM4", sum.div_ceil(4).into()), ("ROWS", results.into())]);
+        let size = [self.tiles(), results.div_ceil(self.form.maps), self.products()].map(|s| s as u32);
         let mut output = self.consts();
         output.push(("a_t", transform(self.tile.side(), &self.tile.output())));
         output.push(("BIAS", usize::from(b.is_some()).into()));
@@ -239,7 +247,7 @@ impl<'a> Tiling<'a> {
             let binds = [("v", scratch.transformed().into()), ("u", other.into()), ("m", (&m).into())];
             rec.dispatch("lanes/product", &product, &binds, size);
             let binds = [("m", (&m).into()), ("b", b.into()), ("y", y.into()), ("chunk", chunk.into())];
-            rec.each("winograd/output", self.tiles() * maps * self.g4(), &output, &binds);
+            rec.each("winograd/output", self.tiles() * results * self.g4(), &output, &binds);
         }
     }
 
@@ -247,7 +255,7 @@ impl<'a> Tiling<'a> {
     fn weight(&self, rec: &mut Recorder, scratch: &Scratch, dy: &Tensor, x: &Tensor, gradient: &Sink) {
         let (images, other) = scratch.textures();
         rec.load(x, images);
-        let (c, o4) = (self.window.x.c, self.window.y.c.div_ceil(4));
+        let (c, o4) = (maps(self.window), self.window.y.c.div_ceil(4));
         let z = scratch.packed.slice(0..self.transformed(4 * o4));
         let du = scratch.partial.slice(0..self.products() * c * o4 * 4);
         // Behind du, at an aligned offset.
@@ -257,6 +265,7 @@ impl<'a> Tiling<'a> {
         let mut adjoint = self.consts();
         adjoint.extend([("INNER4", inner4.into()), ("ROWS", self.rows.into())]);
         adjoint.push(("O4", o4.into()));
+        adjoint.push(("IMAGES", (4 * self.g4()).into()));
         let mut transforms = adjoint.clone();
         transforms.push(("a", transform(self.tile.outputs, &transposed(self.tile.side(), &self.tile.output()))));
         let size = [o4.div_ceil(self.form.lanes), c.div_ceil(self.form.maps), self.products()].map(|s| s as u32);
@@ -269,6 +278,7 @@ impl<'a> Tiling<'a> {
             rec.load(&z, other);
             let mut product = self.consts();
             product.extend([("ROWS", Const::from(c)), ("O4", o4.into()), ("ADDS", usize::from(i > 0).into())]);
+            product.push(("IMAGES", (4 * self.g4()).into()));
             let binds = [("v", scratch.transformed().into()), ("z", other.into()), ("du", (&du).into())];
             rec.dispatch("lanes/product_weight", &product, &binds, size);
         }
@@ -296,7 +306,7 @@ pub(super) fn needs(form: Form, tile: Tile, product: Product, window: &Window) -
         Product::BackwardWeight => weight_tiling(form, tile, &window),
         _ => Tiling::new(form, tile, &window, CHUNK),
     };
-    let (c, o) = (window.x.c, window.y.c);
+    let (c, o) = (maps(&window), window.y.c);
     let (c4, o4) = (c.next_multiple_of(4), o.next_multiple_of(4));
     let (v, m) = (tiling.transformed(c), tiling.transformed(o4));
     let images = window.x.len() * window.batch;
@@ -312,7 +322,7 @@ pub(super) fn needs(form: Form, tile: Tile, product: Product, window: &Window) -
 
 /// The tiling of a weight gradient. Each chunk reads and writes all of du, so the chunk is no smaller.
 fn weight_tiling(form: Form, tile: Tile, window: &Window) -> Tiling<'_> {
-    let du = tile.side().pow(2) * window.x.c * window.y.c;
+    let du = tile.side().pow(2) * maps(window) * window.y.c;
     Tiling::new(form, tile, window, CHUNK.max(du))
 }
 
