@@ -33,7 +33,7 @@ shaders! {
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add" "similar/distances" "codes/binarize" "codes/binarize_backward" "codes/residual" "codes/adam"
-    "shared/blocks" "shared/descent" "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu" "shared/step" "shared/sum"
+    "shared/block" "shared/blocks" "shared/descent" "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu" "shared/step" "shared/sum"
     "shared/wide"
 }
 

@@ -3,29 +3,52 @@
 use super::Io;
 use crate::gpu::{Const, Recorder, Tensor};
 use crate::layer::{Lrn, Over};
+use crate::products::Family;
 
-fn consts(io: &Io, lrn: &Lrn) -> Vec<(&'static str, Const)> {
+/// Places a thread of the kernels over maps walks.
+fn block(rec: &Recorder) -> usize {
+    match rec.device.profile.family {
+        Family::Lanes { .. } => 4,
+        Family::Portable(_) | Family::Mixed(_) => 1,
+    }
+}
+
+/// Threads of those kernels: whole workgroups where a thread has several places.
+fn threads(rec: &Recorder, io: &Io) -> usize {
+    let (plane, workgroup) = (io.y.len / 4 / io.x_shape.c, rec.device.profile.workgroup as usize);
+    match block(rec) {
+        1 => plane,
+        block => plane.div_ceil(workgroup * block) * workgroup,
+    }
+}
+
+fn consts(rec: &Recorder, io: &Io, lrn: &Lrn) -> Vec<(&'static str, Const)> {
     let mut consts = io.extents();
     let plane = io.x_shape.h * io.x_shape.w * io.n4();
-    consts.extend([("MAPS", lrn.n.into()), ("SIDE", lrn.n.into()), ("PLANE", plane.into())]);
+    consts.extend([
+        ("MAPS", lrn.n.into()),
+        ("SIDE", lrn.n.into()),
+        ("PLANE", plane.into()),
+        ("BLOCK", block(rec).into()),
+    ]);
     consts.extend([("K", lrn.k), ("ALPHA", lrn.alpha), ("BETA", lrn.beta)].map(|(n, v)| (n, Const::F(v))));
     consts
 }
 
 pub(super) fn forward(rec: &mut Recorder, io: &Io, lrn: &Lrn) {
-    let consts = consts(io, lrn);
+    let consts = consts(rec, io, lrn);
     let binds = [("x", (&io.x).into()), ("y", (&io.y).into())];
     match lrn.over {
-        Over::Channels => rec.each("lrn/forward", io.y.len / 4 / io.x_shape.c, &consts, &binds),
+        Over::Channels => rec.each("lrn/forward", threads(rec, io), &consts, &binds),
         Over::Space => rec.each("lrn_space/forward", io.y.len / 4, &consts, &binds),
     }
 }
 
 pub(super) fn backward(rec: &mut Recorder, io: &Io, lrn: &Lrn, dy: &Tensor) {
-    let consts = consts(io, lrn);
+    let consts = consts(rec, io, lrn);
     let x = ("x", (&io.x).into());
     match lrn.over {
-        Over::Channels => rec.each("lrn/backward", dy.len / 4 / io.x_shape.c, &consts, &[x, ("dy", dy.into())]),
+        Over::Channels => rec.each("lrn/backward", threads(rec, io), &consts, &[x, ("dy", dy.into())]),
         Over::Space => {
             let ratio = io.scratch.partial.slice(0..dy.len);
             let (dy, ratio) = (("dy", dy.into()), ("ratio", (&ratio).into()));
