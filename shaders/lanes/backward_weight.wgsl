@@ -5,7 +5,7 @@
 // A fully connected layer swaps the two operands, which gives [o, c]: the parameter's own layout.
 
 #import lanes
-#import blocks
+#import inner
 
 alias Value = vec4<f32>;
 

@@ -5,7 +5,7 @@
 // lanes/backward_weight.
 
 #import lanes
-#import blocks
+#import inner
 
 @group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², ROWS, G4]
 @group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², blocks]

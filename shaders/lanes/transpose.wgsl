@@ -1,7 +1,7 @@
 // turned[q, n, o] = dy[o, q, n]: maps innermost, padded with zeros to whole vec4s, in blocks.
 
 #import each
-#import blocks
+#import inner
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;                  // [OUT, QN], QN = pixels × images
 @group(0) @binding(1) var<storage, read_write> turned: array<vec4<f32>>;  // [Q, blocks]

@@ -4,7 +4,7 @@
 
 #import each
 #import power
-#import block
+#import walk
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, PLANE], PLANE = places × vec4s of images
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;       // [C, PLANE]

@@ -2,7 +2,7 @@
 // in blocks.
 
 #import each
-#import blocks
+#import inner
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;                  // [OUT, OUT_H, OUT_W, 4·N4]
 @group(0) @binding(1) var<storage, read_write> turned: array<vec4<f32>>;  // [ROWS · TILE, OUT_W, blocks]

@@ -1,7 +1,7 @@
 // u[p, r, s] = (G g Gᵀ)[p], g the weights from map s of the sum to map r of the result; s innermost, whole vec4s
 //
-// Forward: r an output map, s an input map, or a phase of one (winograd/input). For the data gradient r is an input map, s an output map, and the window is
-// turned by half a turn (TURNED).
+// Forward: r an output map, s an input map, or a phase of one (winograd/input). For the data gradient r is an input map, s an
+// output map, and the window is turned by half a turn (TURNED).
 
 #import each
 

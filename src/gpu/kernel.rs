@@ -33,8 +33,8 @@ shaders! {
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add" "similar/distances" "codes/binarize" "codes/binarize_backward" "codes/residual" "codes/adam"
-    "shared/block" "shared/blocks" "shared/descent" "shared/each" "shared/gemm" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu" "shared/step" "shared/sum"
-    "shared/wide"
+    "shared/descent" "shared/each" "shared/gemm" "shared/inner" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu" "shared/step" "shared/sum"
+    "shared/walk" "shared/wide"
 }
 
 /// A constant put in front of a kernel.
