@@ -178,7 +178,7 @@ fn manifest() {
 #[test]
 fn shards() {
     let table = |ends: &[u64]| {
-        let classes = (0..ends.len() as u32).flat_map(|class| class.to_le_bytes());
+        let classes = (0..ends.len() as u32).flat_map(u32::to_le_bytes);
         ends.iter().flat_map(|end| end.to_le_bytes()).chain(classes).collect::<Vec<u8>>()
     };
     let tar = prepared("webdataset", "train-000000.tar");
