@@ -311,7 +311,10 @@ fn stalled(trials: &Trials) -> Vec<String> {
     let is_stalled = |run: &&Trained| {
         let last = &run.steps[run.steps.len() * 4 / 5..];
         let mean = last.iter().map(|line| line.loss).sum::<f64>() / last.len().max(1) as f64;
-        mean > STALLED * (run.config.classes.len() as f64).ln()
+        let classes = run.config.classes.len() as f64;
+        // A loss may be high where few answers are very wrong: the error has to be that of guessing, too.
+        let error = run.evaluations.last().map_or(1.0, |line| line.top1_error);
+        mean > STALLED * classes.ln() && error > STALLED * (1.0 - 1.0 / classes)
     };
     let words = |(arm, runs): &(String, Vec<Trained>)| {
         let count = runs.iter().filter(is_stalled).count();
