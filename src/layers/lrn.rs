@@ -13,13 +13,10 @@ fn block(rec: &Recorder) -> usize {
     }
 }
 
-/// Threads of those kernels: whole workgroups where a thread has several places.
+/// Threads of those kernels, in whole workgroups: a workgroup's places are BLOCK · WORKGROUP in a row.
 fn threads(rec: &Recorder, io: &Io) -> usize {
     let (plane, workgroup) = (io.y.len / 4 / io.x_shape.c, rec.device.profile.workgroup as usize);
-    match block(rec) {
-        1 => plane,
-        block => plane.div_ceil(workgroup * block) * workgroup,
-    }
+    plane.div_ceil(workgroup * block(rec)) * workgroup
 }
 
 fn consts(rec: &Recorder, io: &Io, lrn: &Lrn) -> Vec<(&'static str, Const)> {
