@@ -9,34 +9,42 @@ use common::archives::{self, picture, tar};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
 /// Inputs a target.
 const INPUTS: usize = 20_000;
 
-/// Counts what is allocated.
+/// Counts what a thread allocates: other threads of the test's process do not disturb it.
 struct Counting;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static LIVE: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
 
-// SAFETY: every call goes to the system's allocator unchanged.
+/// Counts `size` bytes more; freed by another thread, they stay counted.
+fn taken(size: usize) {
+    LIVE.set(LIVE.get() + size);
+    PEAK.set(PEAK.get().max(LIVE.get()));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged, and cells without destructors never allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size(), Ordering::Relaxed);
+        taken(layout.size());
         // SAFETY: the caller's promises are those of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size(), Ordering::Relaxed);
+        taken(layout.size());
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // What another thread allocated may be freed here.
+        LIVE.set(LIVE.get().saturating_sub(layout.size()));
         // SAFETY: as above.
         unsafe { System.dealloc(place, layout) }
     }
@@ -45,12 +53,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// One after the other: memory is counted for the process.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// Runs a target on many inputs made of `valid` ones; `repair` makes a changed input likelier to be read on.
 fn run(name: &str, target: fn(&[u8]), valid: &[Vec<u8>], bound: usize, repair: fn(&mut Vec<u8>)) {
-    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let inputs = std::env::var("ALEXNET_FUZZ_INPUTS").ok().and_then(|n| n.parse().ok()).unwrap_or(INPUTS);
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     for valid in valid {
@@ -67,10 +71,10 @@ fn run(name: &str, target: fn(&[u8]), valid: &[Vec<u8>], bound: usize, repair: f
         if number % 2 == 0 {
             repair(&mut input);
         }
-        let before = LIVE.load(Ordering::Relaxed);
-        PEAK.store(before, Ordering::Relaxed);
+        let before = LIVE.get();
+        PEAK.set(before);
         target(&input);
-        let taken = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+        let taken = PEAK.get() - before;
         assert!(taken <= bound, "{name}, input {number}: {taken} bytes, the bound is {bound}");
         most = most.max(taken);
     }
