@@ -10,7 +10,7 @@ mod timeline;
 
 pub use account::{Account, HostTime};
 pub use adapter::{AdapterRow, Device, Profile, list, select};
-pub use kernel::{Binding, Const, SHADERS, assemble, reflect};
+pub use kernel::{Binding, Const, Packing, SHADERS, assemble, reflect};
 pub use recorder::{Bind, Program, Recorder, Timed, grid};
 pub use staging::{Mapping, Staging, Upload};
 pub use tensor::{Tensor, Texture};

@@ -7,7 +7,7 @@ use alexnet::bench;
 use alexnet::cases;
 use alexnet::check;
 use alexnet::column::StepUniform;
-use alexnet::gpu::{SHADERS, assemble};
+use alexnet::gpu::{Packing, SHADERS, assemble};
 use alexnet::net::Net;
 use alexnet::products::Family;
 use alexnet::solo::Solo;
@@ -89,7 +89,7 @@ fn every_shader_translates() {
 
 #[test]
 fn the_step_has_one_layout() {
-    let text = assemble("image/arrange", &[("ITEMS", 1usize.into())]);
+    let text = assemble("image/arrange", &[("ITEMS", 1usize.into())], Packing::Floats);
     let shared = SHADERS.iter().find(|(name, _)| *name == "shared/step").unwrap().1;
     assert!(text.contains(shared), "imports are appended as they are");
     let module = naga::front::wgsl::parse_str(shared).unwrap();

@@ -2,9 +2,10 @@
 
 #import each
 #import reach
+#import packed
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [C, OUT_H, OUT_W, N4]
-@group(0) @binding(1) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
+@group(0) @binding(0) var<storage, read> dy: array<Packed>;               // [C, OUT_H, OUT_W, N4]
+@group(0) @binding(1) var<storage, read_write> dx: array<Packed>;         // [C, H, W, N4]
 
 // Places of window `q` inside a side.
 fn extent(q: u32, side: u32) -> u32 {
@@ -19,8 +20,8 @@ fn each(i: u32) {
     var sum = vec4(0.0);
     for (var qh = first(h); qh <= min(h / STRIDE, OUT_H - 1u); qh++) {
         for (var qw = first(w); qw <= min(w / STRIDE, OUT_W - 1u); qw++) {
-            sum += dy[((c * OUT_H + qh) * OUT_W + qw) * N4 + n] / f32(extent(qh, H) * extent(qw, W));
+            sum += unpack(dy[((c * OUT_H + qh) * OUT_W + qw) * N4 + n]) / f32(extent(qh, H) * extent(qw, W));
         }
     }
-    dx[i] = sum;
+    dx[i] = pack(sum);
 }

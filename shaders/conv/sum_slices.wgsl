@@ -1,8 +1,7 @@
 // sum[i] = Σ_s partial[s, i], in the order of the slices
 
 #import each
-
-alias Value = f32;
+#import scalars
 
 @group(0) @binding(0) var<storage, read> partial: array<f32>;         // [SLICES, ITEMS]
 

@@ -4,8 +4,9 @@
 #import each
 #import step
 #import random
+#import packed
 
-@group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;       // [UNITS, N4]
+@group(0) @binding(0) var<storage, read_write> x: array<Packed>;          // [UNITS, N4]
 
 fn keeps(unit: u32, image: u32) -> bool {
     var h = mix(0u, step.seed_low);
@@ -19,11 +20,11 @@ fn keeps(unit: u32, image: u32) -> bool {
 
 fn each(i: u32) {
     if step.train == 0u {
-        x[i] *= KEEP;
+        x[i] = pack(unpack(x[i]) * KEEP);
         return;
     }
     let unit = step.column * UNITS + i / N4;
     let image = step.first + i % N4 * 4u;
     let kept = vec4(keeps(unit, image), keeps(unit, image + 1u), keeps(unit, image + 2u), keeps(unit, image + 3u));
-    x[i] = select(vec4(0.0), x[i], kept);
+    x[i] = pack(select(vec4(0.0), unpack(x[i]), kept));
 }

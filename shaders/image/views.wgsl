@@ -3,6 +3,7 @@
 
 #import each
 #import step
+#import packed
 
 struct View {
     left: u32,   // of the mean
@@ -15,7 +16,7 @@ struct View {
 @group(0) @binding(0) var<storage, read> crops: array<u32>;              // [N, WORDS], bytes of [SIDE, SIDE, 3] an image
 @group(0) @binding(1) var<storage, read> views: array<View>;             // [N]
 @group(0) @binding(2) var<storage, read> mean: array<f32>;               // [3, SIZE, SIZE]
-@group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;      // [3, SIDE, SIDE, N4]
+@group(0) @binding(3) var<storage, read_write> x: array<Packed>;         // [3, SIDE, SIDE, N4]
 
 fn pixel(n: u32, c: u32, h: u32, w: u32) -> f32 {
     if n >= step.valid { return 0.0; }
@@ -32,5 +33,5 @@ fn each(i: u32) {
     let w = p % SIDE;
     let h = p / SIDE % SIDE;
     let c = p / (SIDE * SIDE);
-    x[i] = vec4(pixel(n, c, h, w), pixel(n + 1u, c, h, w), pixel(n + 2u, c, h, w), pixel(n + 3u, c, h, w));
+    x[i] = pack(vec4(pixel(n, c, h, w), pixel(n + 1u, c, h, w), pixel(n + 2u, c, h, w), pixel(n + 3u, c, h, w)));
 }

@@ -4,10 +4,11 @@
 // the forward product: lane l holds the TM inputs of output map o + l and hands them round.
 
 #import lanes
+#import packed
 
 @group(0) @binding(0) var dy: texture_storage_2d<rgba32float, read>;      // [OUT, OUT_H, OUT_W, N4]
 @group(0) @binding(1) var w: texture_storage_2d<rgba32float, read>;       // [OUT, KERNEL, KERNEL, C4]
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
+@group(0) @binding(2) var<storage, read_write> dx: array<Packed>;         // [C, H, W, N4]
 
 // Weights of a lane's output map for the workgroup's inputs.
 alias Inputs = array<vec4<f32>, TM / 4u>;
@@ -67,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     for (var i = 0u; i < PART; i++) {
         let place = ((row + i) * H * W + pixel) * N4 + images;
-        if row + i < C { dx[place] = sum.low[i]; }
-        if row + PART + i < C { dx[place + PART * H * W * N4] = sum.high[i]; }
+        if row + i < C { dx[place] = pack(sum.low[i]); }
+        if row + PART + i < C { dx[place + PART * H * W * N4] = pack(sum.high[i]); }
     }
 }

@@ -6,8 +6,7 @@
 
 #import lanes
 #import inner
-
-alias Value = vec4<f32>;
+#import vec4s
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
 @group(0) @binding(1) var dy: texture_storage_2d<rgba32float, read>;      // [OUT_H, OUT_W, blocks]

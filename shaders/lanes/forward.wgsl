@@ -5,11 +5,12 @@
 
 #import lanes
 #import relu
+#import packed
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
 @group(0) @binding(1) var w: texture_storage_2d<rgba32float, read>;       // [OUT, KERNEL, KERNEL, C4]
 @group(0) @binding(2) var<storage, read> b: array<f32>;                   // [OUT]
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // [OUT, OUT_H, OUT_W, N4]
+@group(0) @binding(3) var<storage, read_write> y: array<Packed>;          // [OUT, OUT_H, OUT_W, N4]
 
 // vec4s of a map's weights.
 const MAP = KERNEL * KERNEL * C4;
@@ -18,7 +19,7 @@ fn store(o: u32, pixel: u32, images: u32, sum: vec4<f32>) {
     if o >= OUT { return; }
     var value = sum + vec4(b[o]);
     if RELU == 1u { value = relu(value); }
-    y[(o * OUT_H * OUT_W + pixel) * N4 + images] = value;
+    y[(o * OUT_H * OUT_W + pixel) * N4 + images] = pack(value);
 }
 
 @compute @workgroup_size(LANES)

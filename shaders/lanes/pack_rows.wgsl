@@ -1,9 +1,10 @@
 // packed[o, c, u, v] = w[o, c, u, v], rows of the window padded with zeros to whole vec4s.
 
 #import each
+#import packed
 
 @group(0) @binding(0) var<storage, read> w: array<f32>;                   // [OUT, C, KERNEL, KERNEL]
-@group(0) @binding(1) var<storage, read_write> packed: array<vec4<f32>>;  // [OUT, C, KERNEL, V4]
+@group(0) @binding(1) var<storage, read_write> packed: array<Packed>;     // [OUT, C, KERNEL, V4]
 
 const V4 = (KERNEL + 3u) / 4u;
 
@@ -15,5 +16,5 @@ fn weight(row: u32, v: u32) -> f32 {
 fn each(i: u32) {
     let row = i / V4;
     let v = i % V4 * 4u;
-    packed[i] = vec4(weight(row, v), weight(row, v + 1u), weight(row, v + 2u), weight(row, v + 3u));
+    packed[i] = pack(vec4(weight(row, v), weight(row, v + 1u), weight(row, v + 2u), weight(row, v + 3u)));
 }

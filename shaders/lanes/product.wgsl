@@ -4,10 +4,11 @@
 // round, as the weights are in lanes/forward.
 
 #import lanes
+#import packed
 
 @group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², SUM, G4]
 @group(0) @binding(1) var u: texture_storage_2d<rgba32float, read>;       // [SIDE², ROWS, SUM4]
-@group(0) @binding(2) var<storage, read_write> m: array<vec4<f32>>;       // [TILES, SIDE², ROWS, G4]
+@group(0) @binding(2) var<storage, read_write> m: array<Packed>;          // [TILES, SIDE², ROWS, G4]
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -32,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     let place = (tile * ROWS + row) * G4 + images;
     for (var i = 0u; i < PART; i++) {
-        if row + i < ROWS { m[place + i * G4] = sum.low[i]; }
-        if row + PART + i < ROWS { m[place + (PART + i) * G4] = sum.high[i]; }
+        if row + i < ROWS { m[place + i * G4] = pack(sum.low[i]); }
+        if row + PART + i < ROWS { m[place + (PART + i) * G4] = pack(sum.high[i]); }
     }
 }

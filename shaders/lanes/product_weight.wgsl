@@ -6,10 +6,11 @@
 
 #import lanes
 #import inner
+#import packed
 
 @group(0) @binding(0) var v: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², ROWS, G4]
 @group(0) @binding(1) var z: texture_storage_2d<rgba32float, read>;       // [TILES, SIDE², blocks]
-@group(0) @binding(2) var<storage, read_write> du: array<vec4<f32>>;      // [SIDE², ROWS, O4]
+@group(0) @binding(2) var<storage, read_write> du: array<Packed>;         // [SIDE², ROWS, O4]
 
 // Rows past the last are not stored.
 fn operand(t: u32, row: u32, n: u32) -> vec4<f32> {
@@ -20,8 +21,8 @@ fn store(product: u32, row: u32, o: u32, sum: vec4<f32>) {
     if row >= ROWS { return; }
     let place = (product * ROWS + row) * O4 + o;
     var value = sum;
-    if ADDS == 1u { value += du[place]; }
-    du[place] = value;
+    if ADDS == 1u { value += unpack(du[place]); }
+    du[place] = pack(value);
 }
 
 @compute @workgroup_size(LANES)

@@ -1,8 +1,7 @@
 // dw[o, r] = Σ_s partial[s, r, o], r = (c, u, v), in the order of the slices
 
 #import each
-
-alias Value = f32;
+#import scalars
 
 @group(0) @binding(0) var<storage, read> partial: array<f32>;             // [SLICES, ROWS, 4·O4]
 

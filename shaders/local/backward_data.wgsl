@@ -2,10 +2,11 @@
 // share dy.
 
 #import each
+#import packed
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [OUT, OUT_H, OUT_W, N4]
+@group(0) @binding(0) var<storage, read> dy: array<Packed>;               // [OUT, OUT_H, OUT_W, N4]
 @group(0) @binding(1) var<storage, read> w: array<f32>;                   // [OUT, OUT_H, OUT_W, C, KERNEL, KERNEL]
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
+@group(0) @binding(2) var<storage, read_write> dx: array<Packed>;         // [C, H, W, N4]
 
 // First output whose window reaches `place`, padding counted.
 fn first(place: u32) -> u32 {
@@ -29,7 +30,7 @@ fn each(i: u32) {
             for (var qv = first(v); qv <= min(v / STRIDE, OUT_W - 1u); qv++) {
                 let q = (o * OUT_H + qh) * OUT_W + qv;
                 let row = ((q * C + c) * KERNEL + (h - qh * STRIDE)) * KERNEL + (v - qv * STRIDE);
-                let value = dy[q * N4 + n];
+                let value = unpack(dy[q * N4 + n]);
                 dx0 += w[row.x] * value;
                 dx1 += w[row.y] * value;
                 dx2 += w[row.z] * value;
@@ -38,8 +39,8 @@ fn each(i: u32) {
         }
     }
     let place = (c * H * W + p) * N4 + n;
-    dx[place.x] = dx0;
-    if map + 1u < C { dx[place.y] = dx1; }
-    if map + 2u < C { dx[place.z] = dx2; }
-    if map + 3u < C { dx[place.w] = dx3; }
+    dx[place.x] = pack(dx0);
+    if map + 1u < C { dx[place.y] = pack(dx1); }
+    if map + 2u < C { dx[place.z] = pack(dx2); }
+    if map + 3u < C { dx[place.w] = pack(dx3); }
 }

@@ -3,9 +3,10 @@
 
 #import each
 #import step
+#import packed
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [OUT, OUT_H, OUT_W, N4]
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
+@group(0) @binding(0) var<storage, read> dy: array<Packed>;               // [OUT, OUT_H, OUT_W, N4]
+@group(0) @binding(1) var<storage, read> x: array<Packed>;                // [C, H, W, N4]
 @group(0) @binding(2) var<storage, read_write> dw: array<f32>;            // [OUT, OUT_H, OUT_W, C, KERNEL, KERNEL]
 
 const Q = OUT_H * OUT_W;
@@ -30,11 +31,11 @@ fn each(i: u32) {
     if h >= PAD && h < H + PAD && v >= PAD && v < W + PAD {
         let pixel = (row / (KERNEL * KERNEL) * H + h - PAD) * W + v - PAD;
         for (var n = 0u; n < N4; n++) {
-            let value = x[pixel * N4 + n];
-            dw0 += dy[o.x * N4 + n] * value;
-            dw1 += dy[o.y * N4 + n] * value;
-            dw2 += dy[o.z * N4 + n] * value;
-            dw3 += dy[o.w * N4 + n] * value;
+            let value = unpack(x[pixel * N4 + n]);
+            dw0 += unpack(dy[o.x * N4 + n]) * value;
+            dw1 += unpack(dy[o.y * N4 + n]) * value;
+            dw2 += unpack(dy[o.z * N4 + n]) * value;
+            dw3 += unpack(dy[o.w * N4 + n]) * value;
         }
     }
     put(o.x * ROWS + row, dw0);

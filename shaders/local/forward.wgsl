@@ -2,11 +2,12 @@
 // an item, which share x.
 
 #import each
+#import packed
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
+@group(0) @binding(0) var<storage, read> x: array<Packed>;                // [C, H, W, N4]
 @group(0) @binding(1) var<storage, read> w: array<f32>;                   // [OUT, OUT_H, OUT_W, C, KERNEL, KERNEL]
 @group(0) @binding(2) var<storage, read> b: array<f32>;                   // [OUT, OUT_H, OUT_W]
-@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;       // [OUT, OUT_H, OUT_W, N4]
+@group(0) @binding(3) var<storage, read_write> y: array<Packed>;          // [OUT, OUT_H, OUT_W, N4]
 
 const Q = OUT_H * OUT_W;
 const ROWS = C * KERNEL * KERNEL;
@@ -29,7 +30,7 @@ fn each(i: u32) {
         for (var k = max(PAD, h) - h; k < bottom; k++) {
             for (var l = max(PAD, v) - v; l < right; l++) {
                 let row = o * ROWS + (c * KERNEL + k) * KERNEL + l;
-                let value = x[((c * H + h + k - PAD) * W + v + l - PAD) * N4 + n];
+                let value = unpack(x[((c * H + h + k - PAD) * W + v + l - PAD) * N4 + n]);
                 y0 += w[row.x] * value;
                 y1 += w[row.y] * value;
                 y2 += w[row.z] * value;
@@ -37,8 +38,8 @@ fn each(i: u32) {
             }
         }
     }
-    y[o.x * N4 + n] = y0;
-    if first + 1u < OUT { y[o.y * N4 + n] = y1; }
-    if first + 2u < OUT { y[o.z * N4 + n] = y2; }
-    if first + 3u < OUT { y[o.w * N4 + n] = y3; }
+    y[o.x * N4 + n] = pack(y0);
+    if first + 1u < OUT { y[o.y * N4 + n] = pack(y1); }
+    if first + 2u < OUT { y[o.z * N4 + n] = pack(y2); }
+    if first + 3u < OUT { y[o.w * N4 + n] = pack(y3); }
 }

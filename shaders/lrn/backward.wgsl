@@ -6,9 +6,10 @@
 #import each
 #import power
 #import walk
+#import packed
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, PLANE], PLANE = places × vec4s of images
-@group(0) @binding(1) var<storage, read_write> dy: array<vec4<f32>>;      // [C, PLANE]
+@group(0) @binding(0) var<storage, read> x: array<Packed>;                // [C, PLANE], PLANE = places × vec4s of images
+@group(0) @binding(1) var<storage, read_write> dy: array<Packed>;         // [C, PLANE]
 
 const HALF = MAPS / 2u;
 
@@ -36,9 +37,9 @@ fn each(i: u32) {
             }
             let place = min(place_in(i, b), PLANE - 1u);
             walks[b].window[MAPS - 1u] = vec4(0.0);
-            if j < C { walks[b].window[MAPS - 1u] = x[j * PLANE + place]; }
+            if j < C { walks[b].window[MAPS - 1u] = unpack(x[j * PLANE + place]); }
             walks[b].ratios[MAPS - 1u] = vec4(0.0);
-            if j >= HALF && j - HALF < C { walks[b].dy[HALF] = dy[(j - HALF) * PLANE + place]; }
+            if j >= HALF && j - HALF < C { walks[b].dy[HALF] = unpack(dy[(j - HALF) * PLANE + place]); }
         }
         for (var b = 0u; b < BLOCK; b++) {
             if j >= HALF && j - HALF < C {
@@ -54,7 +55,7 @@ fn each(i: u32) {
                 var sum = vec4(0.0);
                 for (var k = 0u; k < MAPS; k++) { sum += walks[b].ratios[k]; }
                 dy[(j - 2u * HALF) * PLANE + place] =
-                    walks[b].dy[0] * walks[b].power[0] - 2.0 * ALPHA * BETA * walks[b].x[0] * sum;
+                    pack(walks[b].dy[0] * walks[b].power[0] - 2.0 * ALPHA * BETA * walks[b].x[0] * sum);
             }
         }
     }

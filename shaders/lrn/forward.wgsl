@@ -5,9 +5,10 @@
 #import each
 #import power
 #import walk
+#import packed
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, PLANE], PLANE = places × vec4s of images
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;       // [C, PLANE]
+@group(0) @binding(0) var<storage, read> x: array<Packed>;                // [C, PLANE], PLANE = places × vec4s of images
+@group(0) @binding(1) var<storage, read_write> y: array<Packed>;          // [C, PLANE]
 
 const HALF = MAPS / 2u;
 
@@ -18,14 +19,14 @@ fn each(i: u32) {
         for (var b = 0u; b < BLOCK; b++) {
             for (var k = 0u; k + 1u < MAPS; k++) { windows[b][k] = windows[b][k + 1u]; }
             windows[b][MAPS - 1u] = vec4(0.0);
-            if j < C { windows[b][MAPS - 1u] = x[j * PLANE + min(place_in(i, b), PLANE - 1u)]; }
+            if j < C { windows[b][MAPS - 1u] = unpack(x[j * PLANE + min(place_in(i, b), PLANE - 1u)]); }
         }
         if j >= HALF {
             for (var b = 0u; b < BLOCK; b++) {
                 var sum = vec4(0.0);
                 for (var k = 0u; k < MAPS; k++) { sum += windows[b][k] * windows[b][k]; }
                 let place = place_in(i, b);
-                if place < PLANE { y[(j - HALF) * PLANE + place] = windows[b][HALF] * power(K + ALPHA * sum); }
+                if place < PLANE { y[(j - HALF) * PLANE + place] = pack(windows[b][HALF] * power(K + ALPHA * sum)); }
             }
         }
     }

@@ -3,14 +3,16 @@
 #import each
 #import places
 #import power
+#import packed
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;             // [C, H, W, N4]
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;       // [C, H, W, N4]
+@group(0) @binding(0) var<storage, read> x: array<Packed>;                // [C, H, W, N4]
+@group(0) @binding(1) var<storage, read_write> y: array<Packed>;          // [C, H, W, N4]
 
 fn term(j: u32) -> vec4<f32> {
-    return x[j] * x[j];
+    let x = unpack(x[j]);
+    return x * x;
 }
 
 fn each(i: u32) {
-    y[i] = x[i] * power(K + ALPHA * over_window(i));
+    y[i] = pack(unpack(x[i]) * power(K + ALPHA * over_window(i)));
 }

@@ -3,10 +3,11 @@
 #import each
 #import step
 #import nan
+#import packed
 
-@group(0) @binding(0) var<storage, read> dw: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> dw: array<Packed>;
 @group(0) @binding(1) var<storage, read_write> results: array<atomic<u32>>;   // [4 + 4 · column]: its flag
 
 fn each(i: u32) {
-    if any(is_bad(dw[i])) { atomicOr(&results[4u + 4u * step.column], 1u); }
+    if any(is_bad(unpack(dw[i]))) { atomicOr(&results[4u + 4u * step.column], 1u); }
 }

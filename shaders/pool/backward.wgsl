@@ -2,10 +2,11 @@
 
 #import each
 #import reach
+#import packed
 
-@group(0) @binding(0) var<storage, read> dy: array<vec4<f32>>;            // [C, OUT_H, OUT_W, N4]
+@group(0) @binding(0) var<storage, read> dy: array<Packed>;               // [C, OUT_H, OUT_W, N4]
 @group(0) @binding(1) var<storage, read> winner: array<u32>;              // [C, OUT_H, OUT_W, N4]: a byte an image
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;      // [C, H, W, N4]
+@group(0) @binding(2) var<storage, read_write> dx: array<Packed>;         // [C, H, W, N4]
 
 fn each(i: u32) {
     let n = i % N4;
@@ -17,8 +18,8 @@ fn each(i: u32) {
         for (var qw = first(w); qw <= min(w / STRIDE, OUT_W - 1u); qw++) {
             let q = ((c * OUT_H + qh) * OUT_W + qw) * N4 + n;
             let place = (h - qh * STRIDE) * WINDOW + (w - qw * STRIDE);
-            sum += select(vec4(0.0), dy[q], ((vec4(winner[q]) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xFFu)) == vec4(place));
+            sum += select(vec4(0.0), unpack(dy[q]), ((vec4(winner[q]) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xFFu)) == vec4(place));
         }
     }
-    dx[i] = sum;
+    dx[i] = pack(sum);
 }

@@ -2,9 +2,10 @@
 
 #import each
 #import relu
+#import packed
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> y: array<Packed>;
 
 fn each(i: u32) {
-    y[i] = relu(y[i]);
+    y[i] = pack(relu(unpack(y[i])));
 }

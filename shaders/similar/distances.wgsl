@@ -3,8 +3,10 @@
 // A workgroup takes TR rows and TQ queries. Neighbouring threads take neighbouring vec4s, each of a row for all queries
 // and of a query for all rows; what they found is added up at the end, in the order of the threads.
 
-@group(0) @binding(0) var<storage, read> queries: array<vec4<f32>>;        // [queries, WIDTH4]
-@group(0) @binding(1) var<storage, read> rows: array<vec4<f32>>;           // [ROWS, WIDTH4]
+#import packed
+
+@group(0) @binding(0) var<storage, read> queries: array<Packed>;           // [queries, WIDTH4]
+@group(0) @binding(1) var<storage, read> rows: array<Packed>;              // [ROWS, WIDTH4]
 @group(0) @binding(2) var<storage, read_write> distances: array<f32>;      // [queries, ROWS]
 
 var<workgroup> shares: array<f32, TQ * TR * THREADS>;
@@ -17,10 +19,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var i = thread; i < WIDTH4; i += THREADS) {
         var a: array<vec4<f32>, TR>;
         for (var r = 0u; r < TR; r++) {
-            a[r] = rows[(row + r) * WIDTH4 + i];
+            a[r] = unpack(rows[(row + r) * WIDTH4 + i]);
         }
         for (var q = 0u; q < TQ; q++) {
-            let b = queries[(query + q) * WIDTH4 + i];
+            let b = unpack(queries[(query + q) * WIDTH4 + i]);
             for (var r = 0u; r < TR; r++) {
                 let d = a[r] - b;
                 sum[q * TR + r] += dot(d, d);

@@ -5,9 +5,10 @@
 
 #import each
 #import lanes
+#import packed
 
 @group(0) @binding(0) var x: texture_storage_2d<rgba32float, read>;       // [C, H, W, N4]
-@group(0) @binding(1) var<storage, read_write> v: array<vec4<f32>>;       // [TILES, SIDE², MAPS, G4]
+@group(0) @binding(1) var<storage, read_write> v: array<Packed>;          // [TILES, SIDE², MAPS, G4]
 @group(0) @binding(2) var<uniform> chunk: vec4<u32>;                      // first row of tiles, first vec4 of images
 
 const MAPS = C * STRIDE * STRIDE;
@@ -23,7 +24,7 @@ fn load(place: Place, h: u32, w: u32) -> vec4<f32> {
 }
 
 fn store(place: Place, p: u32, q: u32, value: vec4<f32>) {
-    v[((place.t * SIDE * SIDE + p * SIDE + q) * MAPS + place.map) * G4 + place.n] = value;
+    v[((place.t * SIDE * SIDE + p * SIDE + q) * MAPS + place.map) * G4 + place.n] = pack(value);
 }
 
 fn each(i: u32) {

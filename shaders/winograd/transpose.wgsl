@@ -3,9 +3,10 @@
 
 #import each
 #import inner
+#import packed
 
 @group(0) @binding(0) var<storage, read> dy: array<f32>;                  // [OUT, OUT_H, OUT_W, 4·N4]
-@group(0) @binding(1) var<storage, read_write> turned: array<vec4<f32>>;  // [ROWS · TILE, OUT_W, blocks]
+@group(0) @binding(1) var<storage, read_write> turned: array<Packed>;     // [ROWS · TILE, OUT_W, blocks]
 @group(0) @binding(2) var<uniform> chunk: vec4<u32>;                      // first row of tiles, first vec4 of images
 
 fn value(o: u32, place: u32) -> f32 {
@@ -19,9 +20,9 @@ fn each(i: u32) {
     let o = inner.o * 4u;
     // The last row of tiles reaches past the image.
     if q >= OUT_H * OUT_W {
-        turned[i] = vec4(0.0);
+        turned[i] = pack(vec4(0.0));
         return;
     }
     let place = (q * N4 + chunk.y) * 4u + inner.image;
-    turned[i] = vec4(value(o, place), value(o + 1u, place), value(o + 2u, place), value(o + 3u, place));
+    turned[i] = pack(vec4(value(o, place), value(o + 1u, place), value(o + 2u, place), value(o + 3u, place)));
 }

@@ -4,9 +4,10 @@
 // output map, and the window is turned by half a turn (TURNED).
 
 #import each
+#import packed
 
 @group(0) @binding(0) var<storage, read> w: array<f32>;                   // [OUT, C, KERNEL, KERNEL]
-@group(0) @binding(1) var<storage, read_write> u: array<vec4<f32>>;       // [SIDE², RESULTS, SUM4]
+@group(0) @binding(1) var<storage, read_write> u: array<Packed>;          // [SIDE², RESULTS, SUM4]
 
 struct Place { s: u32, r: u32 }
 
@@ -24,7 +25,7 @@ fn load(place: Place, h: u32, w: u32) -> vec4<f32> {
 }
 
 fn store(place: Place, p: u32, q: u32, value: vec4<f32>) {
-    u[((p * SIDE + q) * RESULTS + place.r) * SUM4 + place.s] = value;
+    u[((p * SIDE + q) * RESULTS + place.r) * SUM4 + place.s] = pack(value);
 }
 
 fn each(i: u32) {

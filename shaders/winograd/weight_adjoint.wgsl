@@ -1,17 +1,17 @@
 // dw[o, c] = Gᵀ du[:, c, o] G, the adjoint of the weights' transform, for each phase of c (winograd/input)
 
 #import each
+#import packed
+#import scalars
 
-alias Value = f32;
-
-@group(0) @binding(0) var<storage, read> du: array<vec4<f32>>;            // [SIDE², MAPS, O4]
+@group(0) @binding(0) var<storage, read> du: array<Packed>;               // [SIDE², MAPS, O4]
 
 const MAPS = C * STRIDE * STRIDE;
 
 struct Place { o: u32, map: u32 }
 
 fn load(place: Place, p: u32, q: u32) -> vec4<f32> {
-    return du[((p * SIDE + q) * MAPS + place.map) * O4 + place.o];
+    return unpack(du[((p * SIDE + q) * MAPS + place.map) * O4 + place.o]);
 }
 
 fn store(place: Place, h: u32, w: u32, value: vec4<f32>) {

@@ -1,6 +1,6 @@
 //! Adapters: listing, choosing, opening.
 
-use super::kernel::Pipelines;
+use super::kernel::{Packing, Pipelines};
 use super::{Account, Timeline};
 use crate::error::{Error, Result};
 use crate::products::{Choices, Family, Precision, Product, Variant, Window};
@@ -251,6 +251,8 @@ pub struct Profile {
     pub max_groups: u32,
     /// Whether its shaders have f16.
     pub half: bool,
+    /// Whether its shaders have 64-bit integers.
+    pub long: bool,
     /// Whether a submission's length is capped by measured time (software adapters, Windows).
     pub capped: bool,
 }
@@ -259,12 +261,20 @@ impl Profile {
     /// An adapter that offers what every WebGPU adapter does and nothing more.
     pub fn webgpu() -> Self {
         let limits = wgpu::Limits::default();
-        Self::new(Family::PORTABLE, &limits, false, false)
+        Self::new(Family::PORTABLE, &limits, Features::empty(), false)
     }
 
     /// The variant in which `product` of `window` runs.
     pub fn variant(&self, product: Product, window: &Window) -> Variant {
         self.choices.variant(self.family, product, window)
+    }
+
+    /// How kernels see the vec4s of its buffers.
+    pub(super) fn packing(&self) -> Packing {
+        match self.family {
+            Family::Lanes { .. } if self.long => Packing::Integers,
+            _ => Packing::Floats,
+        }
     }
 
     /// Every family it can run, the most general first.
@@ -274,7 +284,7 @@ impl Profile {
         families
     }
 
-    fn new(family: Family, limits: &wgpu::Limits, half: bool, capped: bool) -> Self {
+    fn new(family: Family, limits: &wgpu::Limits, features: Features, capped: bool) -> Self {
         let (workgroup, per_thread) = family.spread();
         Self {
             family,
@@ -285,7 +295,8 @@ impl Profile {
             max_buffer: limits.max_buffer_size,
             alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
             max_groups: limits.max_compute_workgroups_per_dimension,
-            half,
+            half: features.contains(Features::SHADER_F16),
+            long: features.contains(Features::SHADER_INT64),
             capped,
         }
     }
@@ -320,7 +331,8 @@ enum Fault {
 impl Device {
     fn open(row: &AdapterRow, limits: wgpu::Limits, choice: String) -> Result<Arc<Self>> {
         let wanted = Features::SUBGROUP | Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES;
-        let features = row.features & (wanted | Features::SHADER_F16 | Features::TIMESTAMP_QUERY);
+        let optional = Features::SHADER_F16 | Features::SHADER_INT64 | Features::TIMESTAMP_QUERY;
+        let features = row.features & (wanted | optional);
         let request = row.adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("alexnet"),
             required_features: features,
@@ -350,12 +362,7 @@ impl Device {
                 seen.lock().expect("no holder panics").get_or_insert(Fault::Lost(message));
             }
         });
-        let profile = Profile::new(
-            Family::of(row, features),
-            &raw.limits(),
-            features.contains(Features::SHADER_F16),
-            row.capped(),
-        );
+        let profile = Profile::new(Family::of(row, features), &raw.limits(), features, row.capped());
         Ok(Arc::new(Self {
             raw,
             queue,

@@ -33,8 +33,8 @@ shaders! {
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add" "similar/distances" "codes/binarize" "codes/binarize_backward" "codes/residual" "codes/adam"
-    "shared/descent" "shared/each" "shared/gemm" "shared/inner" "shared/lanes" "shared/map_sum" "shared/nan" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu" "shared/step" "shared/sum"
-    "shared/walk" "shared/wide"
+    "shared/descent" "shared/each" "shared/gemm" "shared/inner" "shared/lanes" "shared/map_sum" "shared/nan" "shared/packed" "shared/packed_64" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu"
+    "shared/scalars" "shared/step" "shared/sum" "shared/vec4s" "shared/walk" "shared/wide"
 }
 
 /// A constant put in front of a kernel.
@@ -132,11 +132,29 @@ fn write_product(text: &mut String, rows: &[&[f32]]) -> std::fmt::Result {
     writeln!(text, "    return array<vec4<f32>, {}>({});", rows.len(), results.join(", "))
 }
 
+/// How buffers hold vec4s: the file that `#import packed` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// As four f32s: `shaders/shared/packed.wgsl`.
+    Floats,
+    /// As two 64-bit integers of the same bytes: `shaders/shared/packed_64.wgsl`.
+    Integers,
+}
+
+impl Packing {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Floats => "packed",
+            Self::Integers => "packed_64",
+        }
+    }
+}
+
 /// WGSL of kernel `name`: constants, the kernel, and every file it imports.
 ///
 /// # Panics
 /// On a name that is not in [`SHADERS`].
-pub fn assemble(name: &str, consts: &[(&str, Const)]) -> String {
+pub fn assemble(name: &str, consts: &[(&str, Const)], packing: Packing) -> String {
     let mut text = String::new();
     // A directive comes before everything else.
     if consts.iter().any(|(_, value)| *value == Const::Half(true)) {
@@ -159,7 +177,8 @@ pub fn assemble(name: &str, consts: &[(&str, Const)]) -> String {
     while next < seen.len() {
         for line in source(&seen[next]).lines() {
             if let Some(import) = line.strip_prefix("#import ") {
-                let shared = format!("shared/{}", import.trim());
+                let file = if import == "packed" { packing.file() } else { import };
+                let shared = format!("shared/{file}");
                 if !seen.contains(&shared) {
                     seen.push(shared);
                 }
@@ -212,7 +231,7 @@ pub(super) type Pipelines = Arc<Mutex<HashMap<String, Arc<Compiled>>>>;
 impl Device {
     /// The kernel with these constants, compiled once.
     pub(super) fn kernel(&self, name: &'static str, consts: &[(&str, Const)]) -> Arc<Compiled> {
-        let text = assemble(name, consts);
+        let text = assemble(name, consts, self.profile.packing());
         let mut pipelines = self.pipelines.lock().expect("no holder panics");
         if let Some(found) = pipelines.get(&text) {
             return Arc::clone(found);
