@@ -205,7 +205,7 @@ impl Family {
             }
             Self::Mixed(_) => wide(Precision::Mixed).collect(),
             Self::Lanes { lanes } => {
-                let direct = Form::all(lanes, lanes::rows(product, window)).into_iter().map(Variant::Lanes);
+                let direct = lanes::forms(lanes, product, window).into_iter().map(Variant::Lanes);
                 let form = Form::all(lanes, winograd::rows(product, window))[0];
                 let minimal = winograd::tiles(product, window).into_iter().map(|tile| Variant::Winograd(form, tile));
                 // In a small product the transforms, dispatches of their own, cost more than they save.
