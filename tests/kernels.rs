@@ -43,6 +43,20 @@ fn every_kernel_equals_the_reference() {
     }
 }
 
+/// The lanes' default kernels where there are no 64-bit integers, and vec4s lie in buffers as they are.
+#[test]
+fn kernels_without_64_bit_integers_equal_the_reference() {
+    let _alone = common::alone();
+    for device in common::devices().iter().filter(|device| device.profile.long) {
+        let device = device.with_profile(Profile { long: false, ..device.profile.clone() });
+        for case in cases::odd() {
+            for checked in check::run(&device, &case).unwrap() {
+                assert!(checked.passed(), "{checked}");
+            }
+        }
+    }
+}
+
 /// Lanes on an adapter without subgroups do not compile, with twice the adapter's lanes they are wrong: both are named,
 /// and the device goes on.
 #[test]
