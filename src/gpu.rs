@@ -2,6 +2,7 @@
 
 mod account;
 mod adapter;
+mod device;
 mod kernel;
 mod recorder;
 mod staging;
@@ -9,7 +10,8 @@ mod tensor;
 mod timeline;
 
 pub use account::{Account, HostTime};
-pub use adapter::{AdapterRow, Device, Profile, list, select};
+pub use adapter::{AdapterRow, list, select};
+pub use device::{Device, Profile};
 pub use kernel::{Binding, Const, Packing, SHADERS, assemble, reflect};
 pub use recorder::{Bind, Program, Recorder, Timed, grid};
 pub use staging::{Mapping, Staging, Upload};

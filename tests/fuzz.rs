@@ -23,7 +23,7 @@ thread_local! {
 }
 
 /// Counts `size` bytes more; freed by another thread, they stay counted.
-fn taken(size: usize) {
+fn count(size: usize) {
     LIVE.set(LIVE.get() + size);
     PEAK.set(PEAK.get().max(LIVE.get()));
 }
@@ -31,13 +31,13 @@ fn taken(size: usize) {
 // SAFETY: every call goes to the system's allocator unchanged, and cells without destructors never allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size());
+        count(layout.size());
         // SAFETY: the caller's promises are those of the system's allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size());
+        count(layout.size());
         // SAFETY: as above.
         unsafe { System.alloc_zeroed(layout) }
     }

@@ -3,11 +3,11 @@
 #import each
 #import vec4s
 
-@group(0) @binding(0) var<storage, read> gradient: array<Packed>;
+@group(0) @binding(0) var<storage, read> gradient: array<Held>;
 
 fn each(i: u32) {
     for (var column = 0u; column < FLAGS; column++) {
         if atomicLoad(&results[4u + 4u * column]) != 0u { return; }
     }
-    settle(i, unpack(gradient[i]));
+    settle(i, held(gradient[i]));
 }

@@ -18,7 +18,8 @@ fn each(i: u32) {
         for (var qw = first(w); qw <= min(w / STRIDE, OUT_W - 1u); qw++) {
             let q = ((c * OUT_H + qh) * OUT_W + qw) * N4 + n;
             let place = (h - qh * STRIDE) * WINDOW + (w - qw * STRIDE);
-            sum += select(vec4(0.0), unpack(dy[q]), ((vec4(winner[q]) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xFFu)) == vec4(place));
+            let wins = ((vec4(winner[q]) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xFFu)) == vec4(place);
+            sum += select(vec4(0.0), unpack(dy[q]), wins);
         }
     }
     dx[i] = pack(sum);

@@ -33,7 +33,8 @@ shaders! {
     "optimizer/overflow" "optimizer/sgd"
     "bench/fma" "bench/fma_unrolled" "bench/copy"
     "exchange/add" "similar/distances" "codes/binarize" "codes/binarize_backward" "codes/residual" "codes/adam"
-    "shared/descent" "shared/each" "shared/gemm" "shared/inner" "shared/lanes" "shared/map_sum" "shared/nan" "shared/packed" "shared/packed_64" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu"
+    "shared/descent" "shared/each" "shared/gemm" "shared/inner" "shared/lanes" "shared/map_sum" "shared/nan"
+    "shared/packed" "shared/packed_64" "shared/places" "shared/power" "shared/random" "shared/reach" "shared/relu"
     "shared/scalars" "shared/step" "shared/sum" "shared/vec4s" "shared/walk" "shared/wide"
 }
 

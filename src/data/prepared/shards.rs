@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 /// Files kept open; those of a larger set are opened for each image.
 const OPEN_FILES: usize = 512;
+
 /// One image in the shards.
 #[derive(Clone, Copy, Debug)]
 struct Place {
